@@ -1,0 +1,9 @@
+//! Decides whether an intent may be spoken, and speaks: the one way out.
+//!
+//! | file | what it holds |
+//! | --- | --- |
+//! | `policy` | the gate: a pure function of (intent, facts, now) |
+
+mod policy;
+
+pub use policy::{POLICY_VERSION, Policy, TEXT_MAX_BYTES, decide, text_for};

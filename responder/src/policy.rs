@@ -1,0 +1,249 @@
+//! The gate: whether an intent may be spoken. A pure function of (intent, facts, now).
+//!
+//! | gate | says no when | source |
+//! | --- | --- | --- |
+//! | contact | the viewer did not speak first | Meta, "Instagram messaging: send a message": a conversation starts with the person |
+//! | window | the right that the answered interaction opened has ended | `afterglow_domain::WindowRule` |
+//! | consent | the viewer said stop, or may have | Meta, "Messaging policy": respect requests to stop; ours is stricter |
+//! | one per interaction | the same interaction has its answer | our promise |
+//! | hand-over | a person or another app has the conversation | Meta, "Conversation routing" |
+//! | account | no token, or the account is paused | – |
+//! | play, text | the brand switched it off; the text cannot be sent | Meta, "Send messages": 1000 bytes |
+
+use afterglow_domain::{Cause, ConsentState, Decision, Facts, Intent, Play, Reason, Timestamp, WindowRule};
+
+/// Names this set of gates in the ledger.
+pub const POLICY_VERSION: &str = "gate-1";
+
+/// UTF-8 bytes that an Instagram message may have (Meta, "Send messages", read 2026).
+pub const TEXT_MAX_BYTES: usize = 1000;
+
+/// What the gate may assume of clocks and of Meta's opening hours.
+#[derive(Debug, Clone, Copy)]
+pub struct Policy {
+    /// Windows are taken to close this much early, in ms: our clock may be behind Meta's, and a call takes time.
+    pub clock_skew_allowance_ms: i64,
+    /// How long to wait for an interaction that the log does not have yet, in ms after the intent was made.
+    pub cause_patience_ms: i64,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self { clock_skew_allowance_ms: 60_000, cause_patience_ms: 60_000 }
+    }
+}
+
+/// The verdict on `intent`, given `facts`, at `now`.
+///
+/// Every closed gate is listed. A "no" beats a "hold": what must never be sent is not put before a person either.
+pub fn decide(intent: &Intent, facts: &Facts, now: Timestamp, policy: &Policy) -> Decision {
+    let Some(cause) = &facts.cause else {
+        // The scorer writes the interaction and the intent in one transaction, so this is a damaged log, not a race.
+        let patience = intent.created.plus(policy.cause_patience_ms);
+        return if now < patience {
+            Decision::defer(patience, Reason::NoContact)
+        } else {
+            Decision::drop(vec![Reason::NoContact])
+        };
+    };
+    let mut never = never(cause, facts, now, policy);
+    never.extend(play_gates(intent.play, facts));
+    if !never.is_empty() {
+        return Decision::drop(never);
+    }
+    let ask = ask_a_person(facts);
+    if !ask.is_empty() {
+        return Decision::hold(ask);
+    }
+    Decision::send()
+}
+
+/// The text that an intent speaks.
+pub fn text_for(play: Play, facts: &Facts) -> &str {
+    match play {
+        Play::StoryReplyAutoresponder => facts.settings.story_reply_autoresponder.text.trim(),
+    }
+}
+
+fn never(cause: &Cause, facts: &Facts, now: Timestamp, policy: &Policy) -> Vec<Reason> {
+    let mut reasons = Vec::new();
+    if facts.consent == Some(ConsentState::OptedOut) {
+        reasons.push(Reason::OptedOut);
+    }
+    if !cause.contact || cause.opens == WindowRule::Nothing {
+        reasons.push(Reason::NoContact);
+    } else if !cause.window().is_open(now, policy.clock_skew_allowance_ms) {
+        reasons.push(Reason::WindowClosed);
+    }
+    if facts.answered {
+        reasons.push(Reason::AlreadyAnswered);
+    }
+    reasons
+}
+
+fn play_gates(play: Play, facts: &Facts) -> Vec<Reason> {
+    let mut reasons = Vec::new();
+    match play {
+        Play::StoryReplyAutoresponder if !facts.settings.story_reply_autoresponder.enabled => {
+            reasons.push(Reason::PlayOff)
+        }
+        Play::StoryReplyAutoresponder => {}
+    }
+    let text = text_for(play, facts);
+    if text.is_empty() || text.len() > TEXT_MAX_BYTES {
+        reasons.push(Reason::BadText);
+    }
+    reasons
+}
+
+fn ask_a_person(facts: &Facts) -> Vec<Reason> {
+    let mut reasons = Vec::new();
+    if facts.consent == Some(ConsentState::Ambiguous) {
+        reasons.push(Reason::PerhapsOptedOut);
+    }
+    if facts.handed_over {
+        reasons.push(Reason::HandedOver);
+    }
+    match &facts.account {
+        None => reasons.push(Reason::NoToken),
+        Some(account) => {
+            if !account.has_token {
+                reasons.push(Reason::NoToken);
+            }
+            if account.paused.is_some() {
+                reasons.push(Reason::AccountPaused);
+            }
+        }
+    }
+    reasons
+}
+
+#[cfg(test)]
+mod tests {
+    use afterglow_domain::{
+        AccountFacts, AccountId, BrandId, BrandSettings, DAY_MS, DerivedId, InteractionId, Kind,
+        StoryReplyAutoresponder, Verdict, ViewerId,
+    };
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const T: i64 = 1_700_000_000_000;
+
+    fn intent() -> Intent {
+        let cause = InteractionId::derive(&["message", "a", "mid"]);
+        Intent {
+            id: Intent::derive_id(Play::StoryReplyAutoresponder, cause),
+            brand: BrandId::new("lumen"),
+            account: AccountId::new("1"),
+            viewer: ViewerId::new("2"),
+            play: Play::StoryReplyAutoresponder,
+            cause,
+            cause_kind: Kind::StoryReply,
+            cause_occurred: Timestamp::from_millis(T),
+            created: Timestamp::from_millis(T),
+        }
+    }
+
+    fn open() -> Facts {
+        Facts {
+            cause: Some(Cause {
+                kind: Kind::StoryReply,
+                occurred: Timestamp::from_millis(T),
+                contact: true,
+                opens: WindowRule::Standard,
+            }),
+            last_contact: Some(Timestamp::from_millis(T)),
+            account: Some(AccountFacts { has_token: true, paused: None }),
+            settings: BrandSettings {
+                story_reply_autoresponder: StoryReplyAutoresponder { enabled: true, text: "Hi".into() },
+            },
+            ..Facts::default()
+        }
+    }
+
+    fn verdict(facts: &Facts, after_ms: i64) -> (Verdict, Vec<Reason>) {
+        let decision = decide(&intent(), facts, Timestamp::from_millis(T + after_ms), &Policy::default());
+        assert_eq!(decision.until.is_some(), decision.verdict == Verdict::Defer);
+        (decision.verdict, decision.reasons)
+    }
+
+    #[test]
+    fn each_gate() {
+        let with = |change: fn(&mut Facts)| {
+            let mut facts = open();
+            change(&mut facts);
+            facts
+        };
+        let cause = |change: fn(&mut Cause)| {
+            let mut facts = open();
+            facts.cause.as_mut().map(change);
+            facts
+        };
+        use Verdict::{Defer, Drop, Hold, Send};
+        let late = DAY_MS - Policy::default().clock_skew_allowance_ms;
+        for (name, facts, after_ms, expected) in [
+            ("open", open(), 0, (Send, Reason::AllGatesOpen)),
+            ("last moment", open(), late - 1, (Send, Reason::AllGatesOpen)),
+            ("one ms too late", open(), late, (Drop, Reason::WindowClosed)),
+            ("stop", with(|f| f.consent = Some(ConsentState::OptedOut)), 0, (Drop, Reason::OptedOut)),
+            ("perhaps", with(|f| f.consent = Some(ConsentState::Ambiguous)), 0, (Hold, Reason::PerhapsOptedOut)),
+            ("started again", with(|f| f.consent = Some(ConsentState::OptedIn)), 0, (Send, Reason::AllGatesOpen)),
+            ("answered", with(|f| f.answered = true), 0, (Drop, Reason::AlreadyAnswered)),
+            ("handed over", with(|f| f.handed_over = true), 0, (Hold, Reason::HandedOver)),
+            ("observed only", cause(|c| c.contact = false), 0, (Drop, Reason::NoContact)),
+            ("opens nothing", cause(|c| c.opens = WindowRule::Nothing), 0, (Drop, Reason::NoContact)),
+            ("cause not there yet", with(|f| f.cause = None), 0, (Defer, Reason::NoContact)),
+            ("cause never came", with(|f| f.cause = None), 60_000, (Drop, Reason::NoContact)),
+            ("unknown account", with(|f| f.account = None), 0, (Hold, Reason::NoToken)),
+            (
+                "no token",
+                with(|f| f.account = Some(AccountFacts { has_token: false, paused: None })),
+                0,
+                (Hold, Reason::NoToken),
+            ),
+            (
+                "paused",
+                with(|f| f.account = Some(AccountFacts { has_token: true, paused: Some("restricted".into()) })),
+                0,
+                (Hold, Reason::AccountPaused),
+            ),
+            ("play off", with(|f| f.settings.story_reply_autoresponder.enabled = false), 0, (Drop, Reason::PlayOff)),
+            ("no text", with(|f| f.settings.story_reply_autoresponder.text = "  ".into()), 0, (Drop, Reason::BadText)),
+            (
+                "1001 bytes in 1000 letters",
+                with(|f| f.settings.story_reply_autoresponder.text = format!("é{}", "x".repeat(999))),
+                0,
+                (Drop, Reason::BadText),
+            ),
+        ] {
+            assert_eq!(verdict(&facts, after_ms), (expected.0, vec![expected.1]), "{name}");
+        }
+    }
+
+    proptest! {
+        /// Whatever else is true: no send after stop, without contact, outside the window, or twice.
+        #[test]
+        fn never_unwanted(
+            consent in prop::sample::select(vec![None, Some(ConsentState::OptedOut), Some(ConsentState::Ambiguous), Some(ConsentState::OptedIn)]),
+            handed_over: bool, answered: bool, contact: bool, has_token: bool, paused: bool, enabled: bool,
+            opens in prop::sample::select(vec![WindowRule::Nothing, WindowRule::Standard, WindowRule::PrivateReply]),
+            after_ms in -DAY_MS..10 * DAY_MS,
+        ) {
+            let mut facts = open();
+            facts.consent = consent;
+            facts.handed_over = handed_over;
+            facts.answered = answered;
+            facts.settings.story_reply_autoresponder.enabled = enabled;
+            facts.account = Some(AccountFacts { has_token, paused: paused.then(|| "x".into()) });
+            facts.cause = Some(Cause { contact, opens, ..facts.cause.clone().unwrap() });
+            let (verdict, reasons) = verdict(&facts, after_ms);
+            prop_assert!(!reasons.is_empty());
+            if verdict == Verdict::Send {
+                prop_assert!(consent != Some(ConsentState::OptedOut) && consent != Some(ConsentState::Ambiguous));
+                prop_assert!(contact && !answered && !handed_over && has_token && !paused && enabled);
+                prop_assert!(after_ms < opens.length_ms());
+            }
+        }
+    }
+}

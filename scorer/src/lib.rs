@@ -1,0 +1,24 @@
+//! Scores and segments viewers, and wishes that something be said to them.
+//!
+//! The core is pure: [`ViewerState::apply`] folds one interaction in, [`segment_at`] reads the segment off, and
+//! [`intents_for`] says which wish an interaction makes. None of them has IO, a clock or randomness.
+//!
+//! | file | what it holds |
+//! | --- | --- |
+//! | `state` | the fold, in which order does not matter |
+//! | `decayed` | the fading sum behind the score |
+//! | `weights` | what each kind of interaction is worth |
+//! | `segment` | Hot, Warm, Cool |
+//! | `plays` | which interaction makes which wish |
+
+mod decayed;
+mod plays;
+mod segment;
+mod state;
+mod weights;
+
+pub use decayed::DecayedSum;
+pub use plays::intents_for;
+pub use segment::segment_at;
+pub use state::ViewerState;
+pub use weights::Weights;

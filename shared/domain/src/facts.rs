@@ -1,0 +1,68 @@
+//! What the gate knows when it judges an intent: read under the viewer's fence lock, and kept with the decision so that
+//! it can be judged again with the same result.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{BrandSettings, ConsentState, Interaction, Kind, Timestamp, Window, WindowRule};
+
+/// Everything a decision depends on, besides the intent and the time.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Facts {
+    /// What the viewer said about being written to.
+    pub consent: Option<ConsentState>,
+    /// A person, or another app, has the conversation.
+    pub handed_over: bool,
+    /// The viewer's epoch: every stop and hand-over raises it.
+    pub epoch: i64,
+    /// The interaction to be answered, if the log has it.
+    pub cause: Option<Cause>,
+    /// When the viewer last did something that opens the standard window.
+    pub last_contact: Option<Timestamp>,
+    /// Another send answers the same interaction, or may have.
+    pub answered: bool,
+    /// The account, if it is known.
+    pub account: Option<AccountFacts>,
+    /// The brand's settings.
+    pub settings: BrandSettings,
+}
+
+/// What the gate needs of the interaction to be answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cause {
+    /// Its kind.
+    pub kind: Kind,
+    /// When it happened.
+    pub occurred: Timestamp,
+    /// The viewer themself did it, through the platform, and another app does not own the thread.
+    pub contact: bool,
+    /// The right it opens.
+    pub opens: WindowRule,
+}
+
+impl Cause {
+    /// What the gate needs of `interaction`.
+    pub fn of(interaction: &Interaction) -> Self {
+        Self {
+            kind: interaction.kind(),
+            occurred: interaction.occurred,
+            contact: interaction.is_contact(),
+            opens: interaction.opens(),
+        }
+    }
+
+    /// The window it opens.
+    pub const fn window(&self) -> Window {
+        Window { rule: self.opens, opened: self.occurred }
+    }
+}
+
+/// What the gate needs of the account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountFacts {
+    /// An access token is stored.
+    pub has_token: bool,
+    /// Why the account may not send now, if so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused: Option<String>,
+}

@@ -1,0 +1,53 @@
+//! The words of Afterglow as types, without IO, clock or randomness.
+//!
+//! Everything that happens becomes an [`Interaction`] with an id derived from its content ("one way in"),
+//! and everything that is said begins as an [`Intent`] on which a [`Decision`] is made ("one way out").
+//!
+//! | file | what it holds |
+//! | --- | --- |
+//! | `id` | brands, accounts, viewers, and ids derived from content |
+//! | `time` | epoch milliseconds |
+//! | `interaction` | what a viewer did, or what was done to them |
+//! | `body` | the kinds of interaction, each with its details |
+//! | `cloudevent` | the interaction's form on the wire: CloudEvents 1.0 JSON |
+//! | `brand` | what a brand sets for itself |
+//! | `window` | which interaction opens which right to answer |
+//! | `opt_out` | the words by which a person says stop, or start again |
+//! | `consent` | the fast lane's message |
+//! | `segment` | Hot, Warm, Cool |
+//! | `intent` | the wish that something be said |
+//! | `decision` | the verdict on an intent, with its reasons |
+//! | `facts` | what a decision depends on |
+//! | `quarantine` | what could not be understood, kept with its bytes |
+
+mod body;
+mod brand;
+mod cloudevent;
+mod consent;
+mod decision;
+mod facts;
+mod id;
+mod intent;
+mod interaction;
+pub mod opt_out;
+mod quarantine;
+mod segment;
+mod time;
+mod window;
+
+pub use body::{
+    Attachment, Body, Click, Comment, Conversion, FeedItem, Handover, Kind, Mention, Message, MessageEdit, Observation,
+    OptIn, PolicyEnforcement, Postback, Reaction, Referral, ReplyTo, Seen, StoryInsights, Unsend,
+};
+pub use brand::{BrandSettings, StoryReplyAutoresponder};
+pub use cloudevent::{CloudEventError, SPEC_VERSION};
+pub use consent::{Consent, ConsentChange, ConsentState};
+pub use decision::{Decision, Reason, Verdict};
+pub use facts::{AccountFacts, Cause, Facts};
+pub use id::{AccountId, BrandId, DerivedId, IntentId, InteractionId, SendId, ViewerId, ViewerKey};
+pub use intent::{Intent, IntentStatus, Play};
+pub use interaction::{Channel, Interaction, Source};
+pub use quarantine::{QuarantineReason, Quarantined};
+pub use segment::{Segment, SegmentReason};
+pub use time::{DAY_MS, HOUR_MS, Timestamp};
+pub use window::{Window, WindowRule};
