@@ -85,7 +85,7 @@ fn play_gates(play: Play, facts: &Facts) -> Vec<Reason> {
     let mut reasons = Vec::new();
     match play {
         Play::StoryReplyAutoresponder if !facts.settings.story_reply_autoresponder.enabled => {
-            reasons.push(Reason::PlayOff)
+            reasons.push(Reason::PlayOff);
         }
         Play::StoryReplyAutoresponder => {}
     }
@@ -120,6 +120,7 @@ fn ask_a_person(facts: &Facts) -> Vec<Reason> {
 
 #[cfg(test)]
 mod tests {
+    use afterglow_domain::Verdict::{Defer, Drop, Hold, Send};
     use afterglow_domain::{
         AccountFacts, AccountId, BrandId, BrandSettings, DAY_MS, DerivedId, InteractionId, Kind,
         StoryReplyAutoresponder, Verdict, ViewerId,
@@ -180,7 +181,6 @@ mod tests {
             facts.cause.as_mut().map(change);
             facts
         };
-        use Verdict::{Defer, Drop, Hold, Send};
         let late = DAY_MS - Policy::default().clock_skew_allowance_ms;
         for (name, facts, after_ms, expected) in [
             ("open", open(), 0, (Send, Reason::AllGatesOpen)),

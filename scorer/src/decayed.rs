@@ -143,6 +143,7 @@ mod tests {
         }
 
         #[test]
+        #[expect(clippy::cast_precision_loss, reason = "the test's own numbers are small")]
         fn agrees_with_the_formula(parts in prop::collection::vec((1u32..50_000, 0i64..30 * HALF_LIFE), 1..20)) {
             let now = 31 * HALF_LIFE;
             let plain: f64 = parts.iter()

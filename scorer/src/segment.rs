@@ -36,6 +36,7 @@ fn repeat_view(state: &ViewerState) -> Option<Timestamp> {
 #[cfg(test)]
 mod tests {
     use afterglow_domain::HOUR_MS;
+    use afterglow_domain::Segment::{Cool, Hot, Warm};
 
     use super::*;
 
@@ -45,7 +46,6 @@ mod tests {
         let spoke = |h| ViewerState { spoke: Some(t(h)), ..ViewerState::default() };
         let views = |hs: &[i64]| ViewerState { views: hs.iter().map(|h| t(*h)).collect(), ..ViewerState::default() };
         let profile = |h| ViewerState { profile: Some(t(h)), ..ViewerState::default() };
-        use Segment::{Cool, Hot, Warm};
         for (name, state, now, expected) in [
             ("spoke just now", spoke(0), 0, (Hot, SegmentReason::SpokeRecently)),
             ("a minute before a day is over", spoke(0), 23, (Hot, SegmentReason::SpokeRecently)),

@@ -1,2 +1,0 @@
-//! The one binary of Afterglow.
-fn main() {}
