@@ -1,0 +1,16 @@
+//! Meta's wire: who signed a webhook, and what it says.
+//!
+//! Guarantees: a body reaches the parser only inside [`Verified`]; every event of a body becomes exactly one
+//! interaction or one quarantined fragment; nothing panics, whatever the bytes.
+//!
+//! | file | what it holds |
+//! | --- | --- |
+//! | `signature` | HMAC-SHA256 over the raw bytes, several rotating secrets, the handshake's token |
+//! | `webhook/` | envelope → events → interactions |
+//! | `webhook/lenient` | ids and times in all the forms that Meta writes |
+//! | `webhook/ids` | from which of Meta's ids an interaction's id is derived |
+
+mod signature;
+pub mod webhook;
+
+pub use signature::{AppSecrets, SignatureError, Verified, sign, verify_token_matches};
