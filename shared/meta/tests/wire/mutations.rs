@@ -1,25 +1,34 @@
 //! Mutated fixtures: nothing panics, and no event is lost or made up.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use afterglow_meta::webhook::Interpreted;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::{read, webhooks};
 
-/// Counts the items of a body without our parser.
+/// Counts the items of a body without our parser. Values stay unread, as a number too large for us spoils one item only.
 fn items(body: &[u8]) -> usize {
-    let Ok(Value::Object(envelope)) = serde_json::from_slice::<Value>(body) else { return 1 };
-    if !matches!(envelope.get("object").and_then(Value::as_str), Some("instagram" | "page")) {
+    type Unread = Box<RawValue>;
+    fn members(text: &str) -> Option<BTreeMap<String, Unread>> {
+        serde_json::from_str(text).ok()
+    }
+    fn array(text: &str) -> Option<Vec<Unread>> {
+        serde_json::from_str(text).ok()
+    }
+    let Some(envelope) = std::str::from_utf8(body).ok().and_then(members) else { return 1 };
+    if !envelope.get("object").is_some_and(|object| [r#""instagram""#, r#""page""#].contains(&object.get())) {
         return 1;
     }
-    let Some(Value::Array(entries)) = envelope.get("entry") else { return 1 };
-    let of_entry = |entry: &Value| {
-        let slots = ["messaging", "standby", "changes"].into_iter().filter_map(|slot| entry.get(slot));
-        let in_slots: usize = slots.map(|slot| slot.as_array().map_or(1, Vec::len)).sum();
-        (in_slots + usize::from(entry.get("field").is_some())).max(1)
+    let Some(entries) = envelope.get("entry").and_then(|entry| array(entry.get())) else { return 1 };
+    let of_entry = |entry: &Unread| {
+        let members = members(entry.get()).unwrap_or_default();
+        let slots = ["messaging", "standby", "changes"].into_iter().filter_map(|slot| members.get(slot));
+        let in_slots: usize = slots.map(|slot| array(slot.get()).map_or(1, |items| items.len())).sum();
+        (in_slots + usize::from(members.contains_key("field"))).max(1)
     };
     entries.iter().map(of_entry).sum::<usize>().max(1)
 }

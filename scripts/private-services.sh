@@ -1,0 +1,54 @@
+# Starts private servers for the tests, on free loopback ports, under one temporary folder. Sourced by scripts/test.
+# Nothing here touches the system's own broker: own node name, ports, cookie, data and name service.
+
+free_port() {
+  # The kernel names a port that is free now; the servers bind it at once.
+  python3 - 2>/dev/null <<'P' || perl -MIO::Socket::INET -e 'print IO::Socket::INET->new(Listen=>1,LocalAddr=>"127.0.0.1")->sockport'
+import socket
+s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])
+P
+}
+
+wait_for() { # wait_for SECONDS WHAT COMMAND…
+  local deadline=$((SECONDS + $1)) what=$2
+  shift 2
+  until "$@" >/dev/null 2>&1; do
+    if [ "$SECONDS" -ge "$deadline" ]; then echo "$what did not come up in time" >&2; return 1; fi
+    sleep 0.2
+  done
+}
+
+start_rabbitmq() {
+  local dir="$SERVICES_DIR/rabbitmq"
+  mkdir -p "$dir/home"
+  RABBITMQ_PORT=$(free_port)
+  export RABBITMQ_HOME_DIR="$dir/home"
+  RABBITMQ_ENV=(
+    HOME="$dir/home"
+    ERL_EPMD_PORT="$(free_port)" ERL_EPMD_ADDRESS=127.0.0.1
+    RABBITMQ_NODENAME="afterglow-test-$$@localhost"
+    RABBITMQ_NODE_IP_ADDRESS=127.0.0.1 RABBITMQ_NODE_PORT="$RABBITMQ_PORT" RABBITMQ_DIST_PORT="$(free_port)"
+    RABBITMQ_MNESIA_BASE="$dir/data" RABBITMQ_LOG_BASE="$dir/log" RABBITMQ_PID_FILE="$dir/pid"
+    RABBITMQ_CONFIG_FILE="$dir/rabbitmq" RABBITMQ_ENABLED_PLUGINS_FILE="$dir/plugins"
+    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS="-kernel inet_dist_use_interface {127,0,0,1}"
+  )
+  echo 'disk_free_limit.absolute = 50MB' >"$dir/rabbitmq.conf"
+  echo '[].' >"$dir/plugins"
+  # Not the wrapper in /usr/sbin, which changes to the system's own broker's user.
+  env "${RABBITMQ_ENV[@]}" /usr/lib/rabbitmq/bin/rabbitmq-server >"$dir/out" 2>&1 &
+  RABBITMQ_PID=$!
+  if ! wait_for 90 RabbitMQ env "${RABBITMQ_ENV[@]}" /usr/lib/rabbitmq/bin/rabbitmqctl await_startup --timeout 5; then
+    tail -n 40 "$dir/out" >&2
+    return 1
+  fi
+  export AFTERGLOW_TEST_AMQP_URL="amqp://guest:guest@127.0.0.1:$RABBITMQ_PORT"
+}
+
+stop_services() {
+  if [ -n "${RABBITMQ_PID:-}" ]; then
+    env "${RABBITMQ_ENV[@]}" /usr/lib/rabbitmq/bin/rabbitmqctl shutdown --timeout 20 >/dev/null 2>&1 || kill "$RABBITMQ_PID" 2>/dev/null || true
+    wait "$RABBITMQ_PID" 2>/dev/null || true
+    env "${RABBITMQ_ENV[@]}" epmd -kill >/dev/null 2>&1 || true # the private name service: its own port
+  fi
+  [ -z "${SERVICES_DIR:-}" ] || rm -rf "$SERVICES_DIR"
+}

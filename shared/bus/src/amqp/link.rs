@@ -1,0 +1,124 @@
+//! The connection, made anew when it is lost.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use backon::{ExponentialBuilder, Retryable as _};
+use lapin::options::ConfirmSelectOptions;
+use lapin::{Channel, Connection, ConnectionProperties};
+use tokio::sync::Mutex;
+
+use super::topology::{Names, declare};
+use super::unavailable;
+use crate::BusError;
+
+/// Channels shared by all publishers: more than one lets the broker confirm in parallel, many bring nothing.
+const PUBLISHERS: usize = 8;
+/// How long a caller waits for a connection before it is told that there is none.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// One connection with its channels.
+pub(super) struct Link {
+    pub(super) generation: u64,
+    connection: Connection,
+    publishers: Vec<Channel>,
+    next: AtomicUsize,
+}
+
+impl Link {
+    fn is_alive(&self) -> bool {
+        self.connection.status().connected() && self.publishers.iter().all(|channel| channel.status().connected())
+    }
+
+    /// A publishing channel, in turn.
+    pub(super) fn publisher(&self) -> &Channel {
+        &self.publishers[self.next.fetch_add(1, Ordering::Relaxed) % self.publishers.len()]
+    }
+
+    /// A channel of one's own.
+    pub(super) async fn channel(&self) -> Result<Channel, BusError> {
+        self.connection.create_channel().await.map_err(unavailable)
+    }
+}
+
+/// Gives out the current link.
+pub(super) struct Links {
+    url: String,
+    pub(super) names: Names,
+    service: String,
+    current: Mutex<Option<Arc<Link>>>,
+    generation: AtomicU64,
+    closed: AtomicBool,
+}
+
+impl Links {
+    pub(super) fn new(url: &str, names: Names, service: &str) -> Self {
+        Self {
+            url: url.to_owned(),
+            names,
+            service: service.to_owned(),
+            current: Mutex::default(),
+            generation: AtomicU64::new(0),
+            closed: AtomicBool::new(false),
+        }
+    }
+
+    /// The link, made if there is none. Fails within [`CONNECT_TIMEOUT`].
+    pub(super) async fn get(&self) -> Result<Arc<Link>, BusError> {
+        let give_up = |_| BusError::Unavailable("no connection to the broker in time".into());
+        tokio::time::timeout(CONNECT_TIMEOUT, self.get_or_connect()).await.map_err(give_up)?
+    }
+
+    async fn get_or_connect(&self) -> Result<Arc<Link>, BusError> {
+        let mut current = self.current.lock().await;
+        if self.closed.load(Ordering::Acquire) {
+            return Err(BusError::Closed);
+        }
+        if let Some(link) = current.as_ref().filter(|link| link.is_alive()) {
+            return Ok(Arc::clone(link));
+        }
+        *current = None;
+        let backoff = ExponentialBuilder::default().with_jitter().with_min_delay(Duration::from_millis(50));
+        // A wrong topology does not mend itself by trying again.
+        let is_passing = |error: &BusError| matches!(error, BusError::Unavailable(_));
+        let link = Arc::new((|| self.connect()).retry(backoff).when(is_passing).await?);
+        *current = Some(Arc::clone(&link));
+        Ok(link)
+    }
+
+    /// The link for a consumer, which waits as long as it takes.
+    pub(super) async fn wait(&self) -> Result<Arc<Link>, BusError> {
+        let backoff = ExponentialBuilder::default()
+            .with_jitter()
+            .with_min_delay(Duration::from_millis(100))
+            .with_max_delay(Duration::from_secs(5))
+            .without_max_times();
+        let is_passing = |error: &BusError| matches!(error, BusError::Unavailable(_));
+        (|| self.get()).retry(backoff).when(is_passing).await
+    }
+
+    async fn connect(&self) -> Result<Link, BusError> {
+        let name = format!("afterglow-{}", self.service);
+        let properties = ConnectionProperties::default().with_connection_name(name.into());
+        let connection = Connection::connect(&self.url, properties).await.map_err(unavailable)?;
+        let control = connection.create_channel().await.map_err(unavailable)?;
+        declare(&control, &self.names).await?;
+        let mut publishers = Vec::with_capacity(PUBLISHERS);
+        for _ in 0..PUBLISHERS {
+            let channel = connection.create_channel().await.map_err(unavailable)?;
+            channel.confirm_select(ConfirmSelectOptions::default()).await.map_err(unavailable)?;
+            publishers.push(channel);
+        }
+        let generation = self.generation.fetch_add(1, Ordering::Relaxed) + 1;
+        Ok(Link { generation, connection, publishers, next: AtomicUsize::new(0) })
+    }
+
+    pub(super) async fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        if let Some(link) = self.current.lock().await.take() {
+            // The broker may be gone already; then there is nothing to say goodbye to.
+            let _ = link.connection.close(200, "service stops".into()).await;
+        }
+    }
+}
