@@ -44,7 +44,32 @@ start_rabbitmq() {
   export AFTERGLOW_TEST_AMQP_URL="amqp://guest:guest@127.0.0.1:$RABBITMQ_PORT"
 }
 
+# PostgreSQL refuses to run as root; then the user that its package makes runs it.
+as_postgres() {
+  if [ "$(id -u)" = 0 ]; then setpriv --reuid=postgres --regid=postgres --clear-groups "$@"; else "$@"; fi
+}
+
+start_postgres() {
+  local dir="$SERVICES_DIR/postgres" port
+  POSTGRES_BIN=$(ls -d /usr/lib/postgresql/*/bin | sort -V | tail -n 1)
+  port=$(free_port)
+  mkdir -p "$dir"
+  chmod 711 "$SERVICES_DIR"
+  [ "$(id -u)" != 0 ] || chown postgres:postgres "$dir"
+  (
+    cd "$dir"
+    as_postgres "$POSTGRES_BIN/initdb" -D "$dir/data" -U afterglow -A trust --no-sync >"$dir/out" 2>&1
+    as_postgres "$POSTGRES_BIN/pg_ctl" -D "$dir/data" -w -t 60 -l "$dir/log" \
+      -o "-p $port -c listen_addresses=127.0.0.1 -c unix_socket_directories=$dir -c max_connections=200" start >>"$dir/out" 2>&1
+  ) || { cat "$dir/out" >&2; return 1; }
+  POSTGRES_DATA=$dir/data
+  export AFTERGLOW_TEST_DATABASE_URL="postgres://afterglow@127.0.0.1:$port/postgres"
+}
+
 stop_services() {
+  if [ -n "${POSTGRES_DATA:-}" ]; then
+    (cd "$POSTGRES_DATA" && as_postgres "$POSTGRES_BIN/pg_ctl" -D "$POSTGRES_DATA" -m fast stop >/dev/null 2>&1) || true
+  fi
   if [ -n "${RABBITMQ_PID:-}" ]; then
     env "${RABBITMQ_ENV[@]}" /usr/lib/rabbitmq/bin/rabbitmqctl shutdown --timeout 20 >/dev/null 2>&1 || kill "$RABBITMQ_PID" 2>/dev/null || true
     wait "$RABBITMQ_PID" 2>/dev/null || true

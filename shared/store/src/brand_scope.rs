@@ -1,0 +1,245 @@
+//! What a brand's console and API may read. Every query here names the brand; there is no other way to them.
+
+use afterglow_domain::{
+    AccountId, BrandId, Consent, Decision, DerivedId, IntentId, Interaction, InteractionId, Kind, Play, SendId,
+    Timestamp, ViewerId, ViewerKey,
+};
+use uuid::Uuid;
+
+use crate::codec::{InteractionColumns, consent, from_json, from_name, moment};
+use crate::engine::{on_read, row};
+use crate::viewers::{ViewerColumns, ViewerRow};
+use crate::{SendStatus, Store, StoreError};
+
+/// The store as one brand sees it.
+#[derive(Debug, Clone, Copy)]
+pub struct BrandStore<'a> {
+    pub(crate) store: &'a Store,
+    pub(crate) brand: &'a BrandId,
+}
+
+/// A decision with what it was about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DecisionRecord {
+    /// Its place in the order of decisions.
+    pub seq: i64,
+    /// When it was made.
+    pub at: Timestamp,
+    /// The intent judged.
+    pub intent: IntentId,
+    /// Which account would speak.
+    pub account: AccountId,
+    /// To whom.
+    pub viewer: ViewerId,
+    /// Their last known name.
+    pub username: Option<String>,
+    /// What would be said.
+    pub play: Play,
+    /// The interaction answered.
+    pub cause: InteractionId,
+    /// Its kind.
+    pub cause_kind: Kind,
+    /// The verdict, with its reasons.
+    pub decision: Decision,
+    /// What the policy saw, as JSON.
+    pub facts: String,
+    /// Which policy decided.
+    pub policy_version: String,
+    /// The intent's send, if one was ever reserved: its id, where it stands now, and its text.
+    pub send: Option<(SendId, SendStatus, String)>,
+}
+
+/// Everything about one viewer.
+#[derive(Debug, Clone)]
+pub struct ViewerDetail {
+    /// Their state.
+    pub row: ViewerRow,
+    /// What they said about being written to.
+    pub consent: Consent,
+    /// A person or another app has the conversation.
+    pub handed_over: bool,
+    /// What happened, latest first.
+    pub interactions: Vec<Interaction>,
+    /// What was decided, latest first.
+    pub decisions: Vec<DecisionRecord>,
+}
+
+row! {
+    struct DecisionColumns {
+        seq: i64,
+        at_ms: i64,
+        intent: Uuid,
+        account: String,
+        viewer: String,
+        username: Option<String>,
+        play: String,
+        cause: Uuid,
+        cause_kind: String,
+        verdict: String,
+        until_ms: Option<i64>,
+        reasons: String,
+        facts: String,
+        policy_version: String,
+        send_id: Option<Uuid>,
+        send_status: Option<String>,
+        send_text: Option<String>,
+    }
+}
+
+row! {
+    struct ConsentColumns {
+        clear_state: Option<String>,
+        clear_ms: Option<i64>,
+        ambiguous_ms: Option<i64>,
+        handed_over: bool,
+    }
+}
+
+impl DecisionColumns {
+    fn decode(self) -> Result<DecisionRecord, StoreError> {
+        let send = match (self.send_id, self.send_status, self.send_text) {
+            (Some(id), Some(status), Some(text)) => {
+                Some((SendId::from_uuid(id), from_name("send.status", &status)?, text))
+            }
+            _ => None,
+        };
+        Ok(DecisionRecord {
+            seq: self.seq,
+            at: Timestamp::from_millis(self.at_ms),
+            intent: IntentId::from_uuid(self.intent),
+            account: AccountId::new(self.account),
+            viewer: ViewerId::new(self.viewer),
+            username: self.username,
+            play: from_name("intent.play", &self.play)?,
+            cause: InteractionId::from_uuid(self.cause),
+            cause_kind: from_name("intent.cause_kind", &self.cause_kind)?,
+            decision: Decision {
+                verdict: from_name("decision.verdict", &self.verdict)?,
+                until: moment(self.until_ms),
+                reasons: from_json("decision.reasons", &self.reasons)?,
+            },
+            facts: self.facts,
+            policy_version: self.policy_version,
+            send,
+        })
+    }
+}
+
+/// Decisions of a brand, with a condition.
+macro_rules! decisions {
+    ($condition:literal) => {
+        concat!(
+            "SELECT d.seq, d.at_ms, d.intent, i.account, i.viewer, v.username, i.play, i.cause, i.cause_kind, d.verdict,
+                d.until_ms, d.reasons, d.facts, d.policy_version,
+                s.id AS send_id, s.status AS send_status, s.text AS send_text
+            FROM decision d
+            JOIN intent i ON i.id = d.intent AND i.brand = d.brand
+            LEFT JOIN viewer v ON v.account = i.account AND v.viewer = i.viewer AND v.brand = d.brand
+            LEFT JOIN send s ON s.intent = i.id AND s.brand = d.brand
+            WHERE d.brand = $1 ",
+            $condition,
+            " ORDER BY d.seq DESC LIMIT $2"
+        )
+    };
+}
+
+const RECENT: &str = decisions!("");
+const OF_VIEWER: &str = decisions!("AND i.account = $3 AND i.viewer = $4");
+
+const TRIAGE: &str = "SELECT account, viewer, brand, username, state, segment, score_rank, last_contact_ms,
+        first_seen_ms, last_seen_ms, needs_reply_since_ms, rules_version
+    FROM viewer WHERE brand = $1 AND state IS NOT NULL
+    ORDER BY segment, score_rank DESC, account, viewer LIMIT $2";
+
+const VIEWER: &str = "SELECT account, viewer, brand, username, state, segment, score_rank, last_contact_ms,
+        first_seen_ms, last_seen_ms, needs_reply_since_ms, rules_version
+    FROM viewer WHERE brand = $1 AND account = $2 AND viewer = $3";
+
+const CONSENT: &str = "SELECT clear_state, clear_ms, ambiguous_ms, handed_over
+    FROM consent WHERE brand = $1 AND account = $2 AND viewer = $3";
+
+const INTERACTIONS: &str = "SELECT id, brand, account, viewer, username, channel, source, occurred_ms, received_ms,
+        standby, body, raw
+    FROM interaction WHERE brand = $1 AND account = $2 AND viewer = $3
+    ORDER BY occurred_ms DESC, id DESC LIMIT $4";
+
+impl Store {
+    /// The store as one brand sees it: the only way to its viewers, interactions and decisions.
+    pub fn brand<'a>(&'a self, brand: &'a BrandId) -> BrandStore<'a> {
+        BrandStore { store: self, brand }
+    }
+}
+
+impl BrandStore<'_> {
+    /// The queue of viewers to attend to: hottest segment first, then by score. At most `limit`.
+    pub async fn triage(&self, limit: u32) -> Result<Vec<ViewerRow>, StoreError> {
+        let rows: Vec<ViewerColumns> = on_read!(&self.store.engine, |pool| {
+            sqlx::query_as(TRIAGE).bind(self.brand.as_str()).bind(i64::from(limit)).fetch_all(pool).await?
+        });
+        rows.into_iter().filter_map(|row| row.decode().transpose()).collect()
+    }
+
+    /// The latest decisions, latest first. At most `limit`.
+    pub async fn recent_decisions(&self, limit: u32) -> Result<Vec<DecisionRecord>, StoreError> {
+        let rows: Vec<DecisionColumns> = on_read!(&self.store.engine, |pool| {
+            sqlx::query_as(RECENT).bind(self.brand.as_str()).bind(i64::from(limit)).fetch_all(pool).await?
+        });
+        rows.into_iter().map(DecisionColumns::decode).collect()
+    }
+
+    /// One viewer with at most `limit` interactions and decisions; `None` if the brand has no such viewer.
+    pub async fn viewer(&self, key: &ViewerKey, limit: u32) -> Result<Option<ViewerDetail>, StoreError> {
+        let row: Option<ViewerColumns> = on_read!(&self.store.engine, |pool| {
+            sqlx::query_as(VIEWER)
+                .bind(self.brand.as_str())
+                .bind(key.account.as_str())
+                .bind(key.viewer.as_str())
+                .fetch_optional(pool)
+                .await?
+        });
+        let Some(row) = row.map(ViewerColumns::decode).transpose()?.flatten() else { return Ok(None) };
+        let fence: Option<ConsentColumns> = on_read!(&self.store.engine, |pool| {
+            sqlx::query_as(CONSENT)
+                .bind(self.brand.as_str())
+                .bind(key.account.as_str())
+                .bind(key.viewer.as_str())
+                .fetch_optional(pool)
+                .await?
+        });
+        let (consent, handed_over) = match fence {
+            Some(f) => (consent(f.clear_state.as_deref(), f.clear_ms, f.ambiguous_ms)?, f.handed_over),
+            None => (Consent::default(), false),
+        };
+        let interactions = self.interactions(key, limit).await?;
+        let decisions = self.decisions_of(key, limit).await?;
+        Ok(Some(ViewerDetail { row, consent, handed_over, interactions, decisions }))
+    }
+
+    /// What happened with one viewer, latest first. At most `limit`.
+    pub async fn interactions(&self, key: &ViewerKey, limit: u32) -> Result<Vec<Interaction>, StoreError> {
+        let rows: Vec<InteractionColumns> = on_read!(&self.store.engine, |pool| {
+            sqlx::query_as(INTERACTIONS)
+                .bind(self.brand.as_str())
+                .bind(key.account.as_str())
+                .bind(key.viewer.as_str())
+                .bind(i64::from(limit))
+                .fetch_all(pool)
+                .await?
+        });
+        rows.into_iter().map(InteractionColumns::decode).collect()
+    }
+
+    /// What was decided about one viewer, latest first. At most `limit`.
+    pub async fn decisions_of(&self, key: &ViewerKey, limit: u32) -> Result<Vec<DecisionRecord>, StoreError> {
+        let rows: Vec<DecisionColumns> = on_read!(&self.store.engine, |pool| {
+            sqlx::query_as(OF_VIEWER)
+                .bind(self.brand.as_str())
+                .bind(i64::from(limit))
+                .bind(key.account.as_str())
+                .bind(key.viewer.as_str())
+                .fetch_all(pool)
+                .await?
+        });
+        rows.into_iter().map(DecisionColumns::decode).collect()
+    }
+}

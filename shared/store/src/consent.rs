@@ -1,0 +1,205 @@
+//! Opt-outs, hand-overs, and the fence.
+//!
+//! The fence is one row for each viewer. Whoever would stop sends raises its epoch; whoever would send compares it. Both
+//! hold the row's lock, so one of them is first, and the other sees it.
+
+use afterglow_domain::{AccountId, BrandId, ConsentChange, ConsentState, DerivedId, Timestamp, ViewerId, ViewerKey};
+use uuid::Uuid;
+
+use crate::codec::consent as decode_consent;
+use crate::engine::{Ids, Sql, Tx, locking, on_tx, row};
+use crate::{Store, StoreError};
+
+/// What became of a consent change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConsentRecorded {
+    /// The fence's epoch afterwards.
+    pub epoch: i64,
+    /// What holds afterwards; never "nothing", for something was said.
+    pub state: Option<ConsentState>,
+    /// It had been recorded before, and changed nothing.
+    pub duplicate: bool,
+}
+
+row! {
+    struct Fence {
+        clear_state: Option<String>,
+        clear_ms: Option<i64>,
+        ambiguous_ms: Option<i64>,
+        epoch: i64,
+        handed_over: bool,
+    }
+}
+
+/// Makes nothing for an account that is known to be another brand's.
+const MAKE: &str = "INSERT INTO consent (account, viewer, brand, updated_ms)
+    SELECT $1, $2, $3, $4 WHERE NOT EXISTS (SELECT 1 FROM account WHERE id = $1 AND brand <> $3)
+    ON CONFLICT DO NOTHING";
+
+const LOCK: Sql = locking!(
+    "SELECT clear_state, clear_ms, ambiguous_ms, epoch, handed_over FROM consent
+    WHERE account = $1 AND viewer = $2 AND brand = $3",
+    "FOR UPDATE"
+);
+
+const LOG: &str = "INSERT INTO consent_log
+        (interaction, account, viewer, brand, state, occurred_ms, received_ms, recorded_ms)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING";
+
+const WRITE: &str = "UPDATE consent SET clear_state = $3, clear_ms = $4, ambiguous_ms = $5, epoch = $6, updated_ms = $7
+    WHERE account = $1 AND viewer = $2";
+
+const HAND_OVER: &str = "UPDATE consent SET handed_over = $3, epoch = $4, updated_ms = $5
+    WHERE account = $1 AND viewer = $2";
+
+const CANCEL: &str = "UPDATE send SET status = 'cancelled', finished_ms = $3
+    WHERE account = $1 AND viewer = $2 AND status = 'reserved' RETURNING intent";
+
+const REOPEN: Sql = Sql {
+    postgres: "UPDATE intent SET status = 'pending', due_ms = $2, updated_ms = $2
+        WHERE id = ANY($1) AND status = 'sending'",
+    sqlite: "UPDATE intent SET status = 'pending', due_ms = $2, updated_ms = $2
+        WHERE id IN (SELECT unhex(value) FROM json_each($1)) AND status = 'sending'",
+};
+
+/// Makes the viewer's fence if need be, and locks it until the transaction ends. `OtherBrand` if it is not this brand's.
+pub(crate) async fn lock_fence(
+    tx: &mut Tx,
+    brand: &BrandId,
+    account: &AccountId,
+    viewer: &ViewerId,
+    now: Timestamp,
+) -> Result<Fence, StoreError> {
+    let lock = tx.sql(&LOCK);
+    let fence: Option<Fence> = on_tx!(tx, |connection| {
+        sqlx::query(MAKE)
+            .bind(account.as_str())
+            .bind(viewer.as_str())
+            .bind(brand.as_str())
+            .bind(now.millis())
+            .execute(&mut *connection)
+            .await?;
+        sqlx::query_as(lock)
+            .bind(account.as_str())
+            .bind(viewer.as_str())
+            .bind(brand.as_str())
+            .fetch_optional(connection)
+            .await?
+    });
+    fence.ok_or_else(|| StoreError::OtherBrand { account: account.to_string() })
+}
+
+/// Gives intents whose send was withdrawn back to be judged again at once.
+pub(crate) async fn reopen(tx: &mut Tx, intents: Vec<Uuid>, now: Timestamp) -> Result<(), StoreError> {
+    if intents.is_empty() {
+        return Ok(());
+    }
+    let sql = tx.sql(&REOPEN);
+    on_tx!(tx, |connection| {
+        sqlx::query(sql).bind(Ids(intents)).bind(now.millis()).execute(connection).await?;
+    });
+    Ok(())
+}
+
+impl Store {
+    /// Records what a viewer said about being written to. When this returns and the state forbids, no send to the viewer
+    /// that had not started will start: the epoch has moved, and reserved sends are withdrawn.
+    pub async fn record_consent(&self, change: &ConsentChange, now: Timestamp) -> Result<ConsentRecorded, StoreError> {
+        let mut tx = self.engine.begin().await?;
+        let fence = lock_fence(&mut tx, &change.brand, &change.account, &change.viewer, now).await?;
+        let mut consent = decode_consent(fence.clear_state.as_deref(), fence.clear_ms, fence.ambiguous_ms)?;
+        if !log(&mut tx, change, now).await? {
+            return Ok(ConsentRecorded { epoch: fence.epoch, state: consent.state(), duplicate: true });
+        }
+        consent.apply(change.state, change.occurred);
+        let state = consent.state();
+        let forbids = matches!(state, Some(ConsentState::OptedOut | ConsentState::Ambiguous));
+        // A second stop raises the epoch too: that costs nothing, and asks for no proof that it need not.
+        let epoch = fence.epoch + i64::from(forbids);
+        on_tx!(&mut tx, |connection| {
+            sqlx::query(WRITE)
+                .bind(change.account.as_str())
+                .bind(change.viewer.as_str())
+                .bind(consent.clear.map(|(state, _)| state.as_str()))
+                .bind(consent.clear.map(|(_, at)| at.millis()))
+                .bind(consent.ambiguous.map(Timestamp::millis))
+                .bind(epoch)
+                .bind(now.millis())
+                .execute(connection)
+                .await?;
+        });
+        if forbids {
+            cancel_reserved(&mut tx, &change.account, &change.viewer, now).await?;
+        }
+        tx.commit().await?;
+        Ok(ConsentRecorded { epoch, state, duplicate: false })
+    }
+
+    /// Marks a conversation as led by a person or another app, or gives it back. Handing over withdraws reserved sends
+    /// like an opt-out. Returns the fence's epoch.
+    pub async fn set_handed_over(
+        &self,
+        brand: &BrandId,
+        key: &ViewerKey,
+        handed_over: bool,
+        now: Timestamp,
+    ) -> Result<i64, StoreError> {
+        let mut tx = self.engine.begin().await?;
+        let fence = lock_fence(&mut tx, brand, &key.account, &key.viewer, now).await?;
+        if fence.handed_over == handed_over {
+            return Ok(fence.epoch);
+        }
+        let epoch = fence.epoch + i64::from(handed_over);
+        on_tx!(&mut tx, |connection| {
+            sqlx::query(HAND_OVER)
+                .bind(key.account.as_str())
+                .bind(key.viewer.as_str())
+                .bind(handed_over)
+                .bind(epoch)
+                .bind(now.millis())
+                .execute(connection)
+                .await?;
+        });
+        if handed_over {
+            cancel_reserved(&mut tx, &key.account, &key.viewer, now).await?;
+        }
+        tx.commit().await?;
+        Ok(epoch)
+    }
+}
+
+/// `false` if the change had been logged before.
+async fn log(tx: &mut Tx, change: &ConsentChange, now: Timestamp) -> Result<bool, StoreError> {
+    let inserted = on_tx!(tx, |connection| {
+        sqlx::query(LOG)
+            .bind(change.cause.uuid())
+            .bind(change.account.as_str())
+            .bind(change.viewer.as_str())
+            .bind(change.brand.as_str())
+            .bind(change.state.as_str())
+            .bind(change.occurred.millis())
+            .bind(change.received.millis())
+            .bind(now.millis())
+            .execute(connection)
+            .await?
+            .rows_affected()
+    });
+    Ok(inserted == 1)
+}
+
+async fn cancel_reserved(
+    tx: &mut Tx,
+    account: &AccountId,
+    viewer: &ViewerId,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let intents: Vec<Uuid> = on_tx!(&mut *tx, |connection| {
+        sqlx::query_scalar(CANCEL)
+            .bind(account.as_str())
+            .bind(viewer.as_str())
+            .bind(now.millis())
+            .fetch_all(connection)
+            .await?
+    });
+    reopen(tx, intents, now).await
+}

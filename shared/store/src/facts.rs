@@ -1,0 +1,127 @@
+//! What a policy gate is told, read under the fence's lock and stored with the decision.
+
+use afterglow_domain::{BrandSettings, ConsentState, DerivedId, Intent, Kind, Timestamp, WindowRule};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::StoreError;
+use crate::codec::{InteractionColumns, consent, from_json, moment};
+use crate::engine::{Tx, on_tx, row};
+
+/// Everything a decision rests on, as it stood while the viewer's fence was locked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Facts {
+    /// What the viewer has said about being written to; `None` if nothing.
+    pub consent: Option<ConsentState>,
+    /// A person or another app has the conversation.
+    pub handed_over: bool,
+    /// The fence's epoch.
+    pub epoch: i64,
+    /// When the viewer last acted towards the account, as the scorer knows it. May lag behind [`Facts::cause`].
+    pub viewer_last_contact: Option<Timestamp>,
+    /// The interaction that is answered; `None` if the store does not have it for this account and viewer.
+    pub cause: Option<CauseFacts>,
+    /// The interaction has an answer already, or one is under way.
+    pub answered: bool,
+    /// The account; `None` if the brand has no such account.
+    pub account: Option<AccountFacts>,
+    /// The brand's settings; the defaults (everything off) if there is no such brand.
+    pub settings: BrandSettings,
+    /// How often this intent has been judged "send" before.
+    pub attempts: i64,
+}
+
+/// The interaction that is answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CauseFacts {
+    /// What it was.
+    pub kind: Kind,
+    /// When it happened.
+    pub occurred: Timestamp,
+    /// When ingest took it.
+    pub received: Timestamp,
+    /// Another app controlled the thread at that time.
+    pub standby: bool,
+    /// The viewer themself acted towards the account (`Interaction::is_contact`).
+    pub contact: bool,
+    /// The right to answer that it opens (`Interaction::opens`).
+    pub opens: WindowRule,
+}
+
+/// The account that would speak.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountFacts {
+    /// Why it is paused, if it is.
+    pub paused_reason: Option<String>,
+    /// Whether it has an access token.
+    pub has_token: bool,
+}
+
+row! {
+    struct FactColumns {
+        clear_state: Option<String>,
+        clear_ms: Option<i64>,
+        ambiguous_ms: Option<i64>,
+        epoch: i64,
+        handed_over: bool,
+        last_contact_ms: Option<i64>,
+        account: Option<String>,
+        paused_reason: Option<String>,
+        has_token: bool,
+        settings: Option<String>,
+        attempts: i64,
+        answered: bool,
+    }
+}
+
+const FACTS: &str = "SELECT c.clear_state, c.clear_ms, c.ambiguous_ms, c.epoch, c.handed_over,
+        v.last_contact_ms, a.id AS account, a.paused_reason, a.token_sealed IS NOT NULL AS has_token,
+        b.settings, i.attempts,
+        EXISTS (SELECT 1 FROM send s WHERE s.account = i.account AND s.cause = i.cause AND s.intent <> i.id
+            AND s.status IN ('reserved', 'sending', 'sent', 'unknown')) AS answered
+    FROM intent i
+    JOIN consent c ON c.account = i.account AND c.viewer = i.viewer
+    LEFT JOIN viewer v ON v.account = i.account AND v.viewer = i.viewer AND v.brand = i.brand
+    LEFT JOIN account a ON a.id = i.account AND a.brand = i.brand
+    LEFT JOIN brand b ON b.id = i.brand
+    WHERE i.id = $1";
+
+const CAUSE: &str = "SELECT id, brand, account, viewer, username, channel, source, occurred_ms, received_ms, standby,
+        body, raw
+    FROM interaction WHERE id = $1 AND brand = $2 AND account = $3 AND viewer = $4";
+
+/// Reads the facts for an intent whose fence is locked and whose row exists.
+pub(crate) async fn load(tx: &mut Tx, intent: &Intent) -> Result<Facts, StoreError> {
+    let id: Uuid = intent.id.uuid();
+    let row: FactColumns = on_tx!(&mut *tx, |connection| sqlx::query_as(FACTS).bind(id).fetch_one(connection).await?);
+    let cause: Option<InteractionColumns> = on_tx!(tx, |connection| {
+        sqlx::query_as(CAUSE)
+            .bind(intent.cause.uuid())
+            .bind(intent.brand.as_str())
+            .bind(intent.account.as_str())
+            .bind(intent.viewer.as_str())
+            .fetch_optional(connection)
+            .await?
+    });
+    let cause = cause.map(InteractionColumns::decode).transpose()?.map(|interaction| CauseFacts {
+        kind: interaction.kind(),
+        occurred: interaction.occurred,
+        received: interaction.received,
+        standby: interaction.standby,
+        contact: interaction.is_contact(),
+        opens: interaction.opens(),
+    });
+    Ok(Facts {
+        consent: consent(row.clear_state.as_deref(), row.clear_ms, row.ambiguous_ms)?.state(),
+        handed_over: row.handed_over,
+        epoch: row.epoch,
+        viewer_last_contact: moment(row.last_contact_ms),
+        cause,
+        answered: row.answered,
+        account: row.account.map(|_| AccountFacts { paused_reason: row.paused_reason, has_token: row.has_token }),
+        settings: row
+            .settings
+            .map_or_else(|| Ok(BrandSettings::default()), |text| from_json("brand.settings", &text))?,
+        attempts: row.attempts,
+    })
+}

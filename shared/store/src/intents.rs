@@ -1,0 +1,223 @@
+//! The responder's judgement of an intent, in one transaction, and which intents are due.
+
+use afterglow_domain::{
+    AccountId, BrandId, Decision, DerivedId, Intent, IntentId, IntentStatus, Reason, SendId, Timestamp, Verdict,
+    ViewerId,
+};
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::codec::{from_json, from_name, to_json};
+use crate::engine::{Sql, Tx, on_tx, row, storable};
+use crate::{Facts, SendStatus, Store, StoreError, consent, facts, sends};
+
+/// The terms of a judgement.
+#[derive(Debug, Clone, Copy)]
+pub struct JudgeTerms<'a> {
+    /// Which policy decides; stored with the decision.
+    pub policy_version: &'a str,
+    /// The moment of the judgement.
+    pub now: Timestamp,
+    /// How long a reserved send waits to be started before it is withdrawn.
+    pub lease_ms: i64,
+}
+
+/// What came of a judgement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Judged {
+    /// Nothing was decided: the intent has come to its end, or its send is under way in other hands.
+    Already(IntentStatus),
+    /// The verdict is Send, and the send is reserved for the caller: go on with [`Store::start_send`].
+    Reserved(Reservation),
+    /// The verdict is another, and stored. It may differ from what the policy said where the store knows better: an
+    /// interaction that has its answer, or a Send without a text.
+    Decided(Decision),
+}
+
+/// The right to start one send, once, while nothing has changed and its lease lasts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reservation {
+    /// The send; travels to Meta as metadata.
+    pub send: SendId,
+    /// Its intent.
+    pub intent: IntentId,
+    /// Whose account.
+    pub brand: BrandId,
+    /// Which account speaks.
+    pub account: AccountId,
+    /// To whom.
+    pub viewer: ViewerId,
+    /// What to send: exactly what is stored.
+    pub text: String,
+    /// Which attempt this is, from 1.
+    pub attempt: i64,
+}
+
+const INSERT: &str = "INSERT INTO intent (id, brand, account, viewer, play, cause, cause_kind, cause_ms, body, status,
+        due_ms, created_ms, updated_ms)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'pending', $10, $11, $10) ON CONFLICT DO NOTHING";
+
+const STANDING: &str = "SELECT i.status, s.status AS send_status, s.lease_until_ms
+    FROM intent i LEFT JOIN send s ON s.intent = i.id WHERE i.id = $1";
+
+const DECISION: &str = "INSERT INTO decision
+        (intent, brand, at_ms, verdict, reason, until_ms, reasons, facts, policy_version)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, COALESCE($9,
+        (SELECT policy_version FROM decision WHERE intent = $1 ORDER BY seq DESC LIMIT 1), ''))";
+
+const MOVE: &str =
+    "UPDATE intent SET status = $2, due_ms = $3, attempts = attempts + $4, updated_ms = $5 WHERE id = $1";
+
+const DUE: Sql = Sql {
+    postgres: "UPDATE intent SET due_ms = $3 WHERE id IN
+            (SELECT id FROM intent WHERE status IN ('deferred', 'pending') AND due_ms <= $1
+             ORDER BY due_ms, id LIMIT $2 FOR UPDATE SKIP LOCKED)
+        RETURNING body",
+    sqlite: "UPDATE intent SET due_ms = $3 WHERE id IN
+            (SELECT id FROM intent WHERE status IN ('deferred', 'pending') AND due_ms <= $1
+             ORDER BY due_ms, id LIMIT $2)
+        RETURNING body",
+};
+
+row! {
+    struct Standing { status: String, send_status: Option<String>, lease_until_ms: Option<i64> }
+}
+
+impl Store {
+    /// Judges an intent: locks the viewer's fence, reads the facts, asks `decide` (pure: a decision, and for Send the
+    /// text), and stores the decision with the facts. Send reserves the one send of this intent.
+    ///
+    /// An intent that is given twice, in turn or at once, is decided by one of the callers only; the others see
+    /// [`Judged::Already`].
+    pub async fn judge<F>(&self, intent: &Intent, terms: JudgeTerms<'_>, decide: F) -> Result<Judged, StoreError>
+    where
+        F: FnOnce(&Facts) -> (Decision, Option<String>) + Send,
+    {
+        let mut tx = self.engine.begin().await?;
+        consent::lock_fence(&mut tx, &intent.brand, &intent.account, &intent.viewer, terms.now).await?;
+        insert(&mut tx, intent, terms.now).await?;
+        if let Some(status) = already(&mut tx, intent, terms.now).await? {
+            return Ok(Judged::Already(status)); // nothing was written; the transaction rolls back
+        }
+        let facts = facts::load(&mut tx, intent).await?;
+        sends::withdraw(&mut tx, intent, terms.now).await?;
+
+        let (mut decision, text) = decide(&facts);
+        let mut reserved = None;
+        if decision.verdict == Verdict::Send {
+            let text = text.map(|text| storable(&text).into_owned());
+            match sends::reserve(&mut tx, intent, text, &facts, terms).await? {
+                Ok(reservation) => reserved = Some(reservation),
+                Err(reason) => decision = Decision::drop(vec![reason]),
+            }
+        }
+        record(&mut tx, intent.id, &intent.brand, &decision, &facts, Some(terms.policy_version), terms.now).await?;
+        let (status, due) = match decision.verdict {
+            Verdict::Send => (IntentStatus::Sending, None),
+            Verdict::Defer => (IntentStatus::Deferred, Some(decision.until.unwrap_or(terms.now))),
+            Verdict::Hold => (IntentStatus::Held, None),
+            Verdict::Drop => (IntentStatus::Dropped, None),
+        };
+        let attempts = i64::from(reserved.is_some());
+        on_tx!(&mut tx, |connection| {
+            sqlx::query(MOVE)
+                .bind(intent.id.uuid())
+                .bind(status.as_str())
+                .bind(due.map(Timestamp::millis))
+                .bind(attempts)
+                .bind(terms.now.millis())
+                .execute(connection)
+                .await?;
+        });
+        tx.commit().await?;
+        Ok(reserved.map_or(Judged::Decided(decision), Judged::Reserved))
+    }
+
+    /// Takes at most `limit` intents that wait to be judged again: deferred ones that are due, and those whose
+    /// reservation was withdrawn or ran out. Each is the caller's for `lease_ms`; then it is due again.
+    pub async fn due_intents(&self, now: Timestamp, limit: u32, lease_ms: i64) -> Result<Vec<Intent>, StoreError> {
+        let mut tx = self.engine.begin().await?;
+        sends::release(&mut tx, now).await?;
+        let sql = tx.sql(&DUE);
+        let bodies: Vec<String> = on_tx!(&mut tx, |connection| {
+            sqlx::query_scalar(sql)
+                .bind(now.millis())
+                .bind(i64::from(limit))
+                .bind(now.plus(lease_ms).millis())
+                .fetch_all(connection)
+                .await?
+        });
+        tx.commit().await?;
+        bodies.iter().map(|body| from_json("intent.body", body)).collect()
+    }
+}
+
+async fn insert(tx: &mut Tx, intent: &Intent, now: Timestamp) -> Result<(), StoreError> {
+    let body = to_json("intent.body", intent)?;
+    on_tx!(tx, |connection| {
+        sqlx::query(INSERT)
+            .bind(intent.id.uuid())
+            .bind(intent.brand.as_str())
+            .bind(intent.account.as_str())
+            .bind(intent.viewer.as_str())
+            .bind(intent.play.as_str())
+            .bind(intent.cause.uuid())
+            .bind(intent.cause_kind.as_str())
+            .bind(intent.cause_occurred.millis())
+            .bind(body)
+            .bind(now.millis())
+            .bind(intent.created.millis())
+            .execute(connection)
+            .await?;
+    });
+    Ok(())
+}
+
+/// The status of an intent that is not to be judged now.
+async fn already(tx: &mut Tx, intent: &Intent, now: Timestamp) -> Result<Option<IntentStatus>, StoreError> {
+    let row: Standing =
+        on_tx!(tx, |connection| sqlx::query_as(STANDING).bind(intent.id.uuid()).fetch_one(connection).await?);
+    let status: IntentStatus = from_name("intent.status", &row.status)?;
+    let send = row.send_status.map(|name| from_name::<SendStatus>("send.status", &name)).transpose()?;
+    let ended = match status {
+        IntentStatus::Sent | IntentStatus::Held | IntentStatus::Dropped => true,
+        IntentStatus::Pending | IntentStatus::Sending | IntentStatus::Deferred => false,
+    };
+    let under_way = match send {
+        Some(SendStatus::Sending | SendStatus::Sent | SendStatus::Unknown | SendStatus::Failed) => true,
+        Some(SendStatus::Reserved) => row.lease_until_ms.is_some_and(|until| until > now.millis()),
+        Some(SendStatus::Cancelled) | None => false,
+    };
+    Ok((ended || under_way).then_some(status))
+}
+
+/// Stores a decision. Without a policy version, that of the intent's last decision stays in force.
+pub(crate) async fn record(
+    tx: &mut Tx,
+    intent: IntentId,
+    brand: &BrandId,
+    decision: &Decision,
+    facts: &impl Serialize,
+    policy_version: Option<&str>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let id: Uuid = intent.uuid();
+    let reason = decision.reasons.first().map_or("none_given", |reason: &Reason| reason.as_str());
+    let reasons = to_json("decision.reasons", &decision.reasons)?;
+    let facts = to_json("decision.facts", facts)?;
+    on_tx!(tx, |connection| {
+        sqlx::query(DECISION)
+            .bind(id)
+            .bind(brand.as_str())
+            .bind(now.millis())
+            .bind(decision.verdict.as_str())
+            .bind(reason)
+            .bind(decision.until.map(Timestamp::millis))
+            .bind(reasons)
+            .bind(facts)
+            .bind(policy_version)
+            .execute(connection)
+            .await?;
+    });
+    Ok(())
+}

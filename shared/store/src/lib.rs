@@ -1,0 +1,81 @@
+//! Where state lives: PostgreSQL, or SQLite in one file, behind one door.
+//!
+//! What it guarantees, on both engines and under a conformance suite that runs on both:
+//!
+//! - **Twice is once.** [`Store::apply_interactions`] keeps an interaction once, however often and from however many
+//!   processes it is given, and folds it in the same transaction.
+//! - **Nothing written is forgotten to be said.** Messages to other rooms are rows of the outbox, written with the state
+//!   they speak of; a process that dies before it publishes leaves them to the next one.
+//! - **STOP wins.** A fence row for each viewer carries an epoch. An opt-out or a hand-over raises it under the row's
+//!   lock; a send is reserved and started under the same lock, and starts only if the epoch has not moved.
+//! - **At most once out.** A send is `reserved`, then `sending`, then `sent`, `failed` or `unknown`. Only one caller can
+//!   move it to `sending`; one whose caller vanished becomes `unknown` and is never sent again. One interaction has at
+//!   most one answer under way or given.
+//! - **Brands are walls.** What a brand's people may read is reached through [`BrandStore`] alone.
+//!
+//! Locks are taken in one order, so that processes do not deadlock: interactions, viewers, fences, sends, intents,
+//! counters; within each by key.
+//!
+//! | file | what it holds |
+//! | --- | --- |
+//! | `engine` | the two engines, the transaction, and what their SQL differs in |
+//! | `open` | addresses, pools and their settings |
+//! | `migrate` | the schema and the refusal of a strange one |
+//! | `codec` | columns to domain types and back |
+//! | `brands` | brands and accounts |
+//! | `interactions` | the scorer's one transaction |
+//! | `viewers` | the scorer's state of each viewer |
+//! | `echoes` | echoes of our own messages, which settle sends |
+//! | `outbox` | messages to be published |
+//! | `consent` | opt-outs, hand-overs and the fence |
+//! | `facts` | what a policy gate is told |
+//! | `intents` | the responder's judgement, and what is due |
+//! | `sends` | starting, finishing and reconciling a send |
+//! | `quarantine` | what could not be understood |
+//! | `totals` | figures for status line and doctor |
+//! | `brand_scope` | what a brand's console and API may read |
+
+mod brand_scope;
+mod brands;
+mod codec;
+mod consent;
+mod echoes;
+mod engine;
+mod error;
+mod facts;
+mod intents;
+mod interactions;
+mod migrate;
+mod open;
+mod outbox;
+mod quarantine;
+mod sends;
+mod totals;
+mod viewers;
+
+pub use brand_scope::{BrandStore, DecisionRecord, ViewerDetail};
+pub use brands::{Account, Brand, Login, SealedToken};
+pub use consent::ConsentRecorded;
+pub use error::StoreError;
+pub use facts::{AccountFacts, CauseFacts, Facts};
+pub use intents::{JudgeTerms, Judged, Reservation};
+pub use interactions::{Applied, FoldInput, FoldOutput, ViewerFold};
+pub use migrate::SCHEMA_VERSION;
+pub use open::StoreOptions;
+pub use outbox::{OutboxMessage, OutboxRow};
+pub use quarantine::QuarantineRow;
+pub use sends::{Expired, Finished, Resolution, SendOutcome, SendStatus, Start, UnknownSend};
+pub use totals::{Overview, Tally, Totals};
+pub use viewers::ViewerRow;
+
+/// The store. Cloning shares its connections.
+#[derive(Clone)]
+pub struct Store {
+    engine: engine::Engine,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").field("engine", &self.engine_name()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,106 @@
+//! The schema: its migrations, and the refusal to work with one that this program does not know.
+//!
+//! A migration that has landed never changes: the engines hold the checksum of each, and a test holds the list.
+
+use std::borrow::Cow;
+
+use sqlx::SqlSafeStr;
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+
+use crate::engine::{Engine, Sql, on_read};
+use crate::{Store, StoreError};
+
+/// Version, name, and text for each engine. Append only.
+const MIGRATIONS: &[(i64, &str, Sql)] = &[(
+    1,
+    "start",
+    Sql {
+        postgres: include_str!("../migrations/postgres/0001_start.sql"),
+        sqlite: include_str!("../migrations/sqlite/0001_start.sql"),
+    },
+)];
+
+/// The schema version that this program writes and reads.
+pub const SCHEMA_VERSION: i64 = MIGRATIONS[MIGRATIONS.len() - 1].0;
+
+const HAS_HISTORY: Sql = Sql {
+    postgres: "SELECT COUNT(*) FROM pg_class WHERE oid = to_regclass('_sqlx_migrations')",
+    sqlite: "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = '_sqlx_migrations'",
+};
+
+fn migrations(engine: &Engine) -> Vec<Migration> {
+    MIGRATIONS
+        .iter()
+        .map(|(version, name, sql)| {
+            let text = engine.sql(sql).into_sql_str();
+            Migration::new(*version, Cow::Borrowed(name), MigrationType::Simple, text, false)
+        })
+        .collect()
+}
+
+impl Store {
+    /// Brings the schema to [`SCHEMA_VERSION`]. Safe to run from several processes at once (PostgreSQL: advisory lock;
+    /// SQLite: run it from one).
+    pub async fn migrate(&self) -> Result<(), StoreError> {
+        let migrator = Migrator::with_migrations(migrations(&self.engine));
+        let result = match &self.engine {
+            Engine::Postgres(pool) => migrator.run(pool).await,
+            Engine::Sqlite { write, .. } => migrator.run(write).await,
+        };
+        result.map_err(|error| StoreError::from_migration(error, SCHEMA_VERSION))
+    }
+
+    /// The newest migration in the database; 0 for an empty one.
+    pub async fn schema_version(&self) -> Result<i64, StoreError> {
+        Ok(self.history().await?.last().map_or(0, |(version, _, _)| *version))
+    }
+
+    /// Refuses a schema that is older or newer than this program, or that came from other migrations.
+    pub async fn check_schema(&self) -> Result<(), StoreError> {
+        let history = self.history().await?;
+        let found = history.last().map_or(0, |(version, _, _)| *version);
+        if found > SCHEMA_VERSION {
+            return Err(StoreError::SchemaNewer { found, known: SCHEMA_VERSION });
+        }
+        for (ours, (version, checksum, success)) in migrations(&self.engine).iter().zip(&history) {
+            if ours.version != *version || ours.checksum.as_ref() != checksum || !success {
+                return Err(StoreError::SchemaDiffers { version: ours.version });
+            }
+        }
+        if found < SCHEMA_VERSION {
+            return Err(StoreError::SchemaOlder { found, needed: SCHEMA_VERSION });
+        }
+        Ok(())
+    }
+
+    async fn history(&self) -> Result<Vec<(i64, Vec<u8>, bool)>, StoreError> {
+        let has_history = self.engine.sql(&HAS_HISTORY);
+        let (tables,): (i64,) = on_read!(&self.engine, |pool| sqlx::query_as(has_history).fetch_one(pool).await?);
+        if tables == 0 {
+            return Ok(Vec::new());
+        }
+        let sql = "SELECT version, checksum, success FROM _sqlx_migrations ORDER BY version";
+        Ok(on_read!(&self.engine, |pool| sqlx::query_as(sql).fetch_all(pool).await?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// SHA-384 of each migration that has landed. A line here is never changed, only added.
+    const LANDED: &str = include_str!("../migrations/CHECKSUMS");
+
+    #[test]
+    fn landed_migrations_do_not_change() {
+        let mut lines = Vec::new();
+        for (version, name, sql) in MIGRATIONS {
+            for (engine, text) in [("postgres", sql.postgres), ("sqlite", sql.sqlite)] {
+                let sum = Migration::new(*version, (*name).into(), MigrationType::Simple, text.into_sql_str(), false);
+                lines.push(format!("{}  {engine}/{version:04}_{name}.sql", hex::encode(&sum.checksum)));
+            }
+        }
+        let landed: Vec<&str> = LANDED.lines().collect();
+        assert_eq!(landed, lines, "write a new migration instead of changing one that has landed");
+    }
+}

@@ -1,0 +1,128 @@
+//! Addresses, pools and their settings.
+
+use std::path::Path;
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+
+use crate::engine::{Engine, on_read};
+use crate::{Store, StoreError};
+
+/// A statement that runs longer is stopped by PostgreSQL and reported as unavailable.
+const STATEMENT_TIMEOUT: &str = "30s";
+/// A transaction left idle so long (its process is stuck) gives its locks back.
+const IDLE_IN_TRANSACTION_TIMEOUT: &str = "60s";
+/// How long a caller waits for a free connection.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long SQLite waits for another process that writes.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// The file's name inside the data directory.
+const FILE_NAME: &str = "afterglow.db";
+
+/// How to open the store.
+#[derive(Debug, Clone, Copy)]
+pub struct StoreOptions {
+    /// Connections at most (PostgreSQL), or reading connections at most (SQLite, which has one writer besides). ≥ 1.
+    pub max_connections: u32,
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        Self { max_connections: 10 }
+    }
+}
+
+impl Store {
+    /// Opens `postgres://…`, `postgresql://…` or `sqlite:PATH`; without an address, `afterglow.db` in `data_dir`, which
+    /// is made if need be. Does not touch the schema: see [`Store::migrate`] and [`Store::check_schema`].
+    ///
+    /// # Errors
+    /// `Configuration` if the address is of neither engine or the directory cannot be made; `Unavailable` if the
+    /// database does not answer.
+    pub async fn open(url: Option<&str>, data_dir: &Path, options: StoreOptions) -> Result<Self, StoreError> {
+        let engine = match url {
+            None => {
+                tokio::fs::create_dir_all(data_dir).await.map_err(|error| StoreError::Configuration {
+                    what: "data directory",
+                    source: Some(error.into()),
+                })?;
+                open_sqlite(SqliteConnectOptions::new().filename(data_dir.join(FILE_NAME)), options).await?
+            }
+            Some(url) if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
+                open_postgres(PgConnectOptions::from_str(url)?, options).await?
+            }
+            Some(url) if url.starts_with("sqlite:") => {
+                if url.contains(":memory:") || url.contains("mode=memory") {
+                    return Err(StoreError::configuration(
+                        "database address: SQLite must be a file, or nothing is kept",
+                    ));
+                }
+                open_sqlite(SqliteConnectOptions::from_str(url)?, options).await?
+            }
+            Some(_) => return Err(StoreError::configuration("database address: neither postgres:// nor sqlite:")),
+        };
+        Ok(Self { engine })
+    }
+
+    /// `postgres` or `sqlite`.
+    pub fn engine_name(&self) -> &'static str {
+        match self.engine {
+            Engine::Postgres(_) => "postgres",
+            Engine::Sqlite { .. } => "sqlite",
+        }
+    }
+
+    /// Asks the database whether it is there; for readiness.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        on_read!(&self.engine, |pool| sqlx::query("SELECT 1").execute(pool).await.map(drop))?;
+        Ok(())
+    }
+
+    /// Waits for what runs, then closes every connection.
+    pub async fn close(&self) {
+        match &self.engine {
+            Engine::Postgres(pool) => pool.close().await,
+            Engine::Sqlite { write, read } => {
+                read.close().await;
+                write.close().await;
+            }
+        }
+    }
+}
+
+async fn open_postgres(options: PgConnectOptions, limits: StoreOptions) -> Result<Engine, StoreError> {
+    let options = options.application_name("afterglow").options([
+        ("statement_timeout", STATEMENT_TIMEOUT),
+        ("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION_TIMEOUT),
+    ]);
+    let pool = PgPoolOptions::new()
+        .max_connections(limits.max_connections.max(1))
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .connect_with(options)
+        .await?;
+    Ok(Engine::Postgres(pool))
+}
+
+async fn open_sqlite(options: SqliteConnectOptions, limits: StoreOptions) -> Result<Engine, StoreError> {
+    let options = options
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full) // NORMAL may lose the last commits when the power fails
+        .foreign_keys(true)
+        .busy_timeout(BUSY_TIMEOUT);
+    let write = SqlitePoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .connect_with(options.clone())
+        .await?;
+    let read = SqlitePoolOptions::new()
+        .max_connections(limits.max_connections.max(1))
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .connect_with(options.pragma("query_only", "on"))
+        .await?;
+    Ok(Engine::Sqlite { write, read })
+}

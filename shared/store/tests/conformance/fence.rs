@@ -1,0 +1,172 @@
+use std::sync::Arc;
+
+use afterglow_domain::{ConsentState, Decision, IntentStatus, Reason};
+use afterglow_store::{Judged, SendStatus, Start};
+use tokio::sync::Barrier;
+
+use crate::given::{
+    Given, LEASE_MS, NOW, apply, at, change, intent_for, judge, key, lumen, message, on_both, ready, reserve,
+    send_status,
+};
+
+on_both!(
+    nothing_starts_after_an_opt_out_was_recorded,
+    a_stop_between_reserve_and_start_withdraws_the_send,
+    a_hand_over_fences_like_a_stop,
+    consent_counts_once_and_by_its_own_time,
+    the_facts_are_those_under_the_lock,
+);
+
+/// Races, many times over: whoever is first at the fence, a send that has not started when the opt-out is recorded
+/// never starts.
+async fn nothing_starts_after_an_opt_out_was_recorded(given: Given) {
+    const RACES: usize = 60;
+    ready(&given).await;
+    let other_process = given.reopen().await;
+    let (mut went, mut held_back) = (0, 0);
+    for race in 0..RACES {
+        let viewer = format!("v{race}");
+        let cause = message(&viewer, 1);
+        apply(&given.store, std::slice::from_ref(&cause)).await;
+        let intent = Arc::new(intent_for(&cause));
+        let barrier = Arc::new(Barrier::new(2));
+        // Half of the races begin at the judgement, half between reservation and start.
+        let reserved = if race % 2 == 0 { Some(reserve(&given.store, &intent, NOW).await) } else { None };
+        let sender = tokio::spawn({
+            let (store, intent, barrier) = (given.store.clone(), Arc::clone(&intent), Arc::clone(&barrier));
+            async move {
+                barrier.wait().await;
+                let reservation = match reserved {
+                    Some(reservation) => reservation,
+                    None => match judge(&store, &intent, NOW).await {
+                        Judged::Reserved(reservation) => reservation,
+                        Judged::Decided(decision) => {
+                            assert_eq!(decision.reasons, [Reason::OptedOut]);
+                            return Start::Fenced;
+                        }
+                        Judged::Already(status) => panic!("{status:?}"),
+                    },
+                };
+                store.start_send(&reservation, NOW, LEASE_MS).await.unwrap()
+            }
+        });
+        let says_stop = tokio::spawn({
+            let (store, intent) = (other_process.clone(), Arc::clone(&intent));
+            async move {
+                barrier.wait().await;
+                store.record_consent(&change(&viewer, ConsentState::OptedOut, 1), NOW).await.unwrap();
+                send_status(&store, &intent).await
+            }
+        });
+        let (start, when_stopped) = (sender.await.unwrap(), says_stop.await.unwrap());
+        let at_last = send_status(&given.store, &intent).await;
+        if start == Start::Go {
+            went += 1;
+            assert_eq!(when_stopped, Some(SendStatus::Sending), "race {race}: it started after the stop");
+        } else {
+            held_back += 1;
+            assert!(!matches!(at_last, Some(SendStatus::Sending | SendStatus::Reserved)), "race {race}: {at_last:?}");
+        }
+    }
+    assert_eq!(went + held_back, RACES);
+    eprintln!("{went} sends began before the stop, {held_back} did not");
+    other_process.close().await;
+}
+
+async fn a_stop_between_reserve_and_start_withdraws_the_send(given: Given) {
+    ready(&given).await;
+    let cause = message("1", 1);
+    apply(&given.store, std::slice::from_ref(&cause)).await;
+    let intent = intent_for(&cause);
+    let reservation = reserve(&given.store, &intent, NOW).await;
+    let recorded = given.store.record_consent(&change("1", ConsentState::OptedOut, 5), NOW).await.unwrap();
+    assert_eq!((recorded.epoch, recorded.state, recorded.duplicate), (1, Some(ConsentState::OptedOut), false));
+    assert_eq!(send_status(&given.store, &intent).await, Some(SendStatus::Cancelled));
+    assert_eq!(given.store.start_send(&reservation, NOW, LEASE_MS).await.unwrap(), Start::Fenced);
+
+    let due = given.store.due_intents(NOW, 10, LEASE_MS).await.unwrap();
+    assert_eq!(due, std::slice::from_ref(&intent));
+    assert_eq!(judge(&given.store, &intent, NOW).await, Judged::Decided(Decision::drop(vec![Reason::OptedOut])));
+    assert_eq!(judge(&given.store, &intent, NOW).await, Judged::Already(IntentStatus::Dropped));
+    assert_eq!(given.store.due_intents(at(1_000_000), 10, LEASE_MS).await.unwrap(), []);
+}
+
+async fn a_hand_over_fences_like_a_stop(given: Given) {
+    ready(&given).await;
+    let cause = message("1", 1);
+    apply(&given.store, std::slice::from_ref(&cause)).await;
+    let intent = intent_for(&cause);
+    let reservation = reserve(&given.store, &intent, NOW).await;
+    assert_eq!(given.store.set_handed_over(&lumen(), &key("1"), true, NOW).await.unwrap(), 1);
+    assert_eq!(given.store.set_handed_over(&lumen(), &key("1"), true, NOW).await.unwrap(), 1);
+    assert_eq!(given.store.start_send(&reservation, NOW, LEASE_MS).await.unwrap(), Start::Fenced);
+    let mut handed_over = false;
+    let judged = given
+        .store
+        .judge(&intent, crate::given::terms(NOW), |facts| {
+            handed_over = facts.handed_over;
+            (Decision::hold(vec![Reason::HandedOver]), None)
+        })
+        .await
+        .unwrap();
+    assert!(handed_over);
+    assert_eq!(judged, Judged::Decided(Decision::hold(vec![Reason::HandedOver])));
+    assert_eq!(given.store.set_handed_over(&lumen(), &key("1"), false, NOW).await.unwrap(), 1);
+}
+
+async fn consent_counts_once_and_by_its_own_time(given: Given) {
+    use ConsentState::{Ambiguous, OptedIn, OptedOut};
+    ready(&given).await;
+    for (state, n, epoch, holds, duplicate) in [
+        (Ambiguous, 10, 1, Ambiguous, false),
+        (Ambiguous, 10, 1, Ambiguous, true),
+        (OptedOut, 20, 2, OptedOut, false),
+        (OptedIn, 15, 3, OptedOut, false), // said before the stop, and heard after it
+        (OptedIn, 30, 3, OptedIn, false),
+        (OptedOut, 20, 3, OptedIn, true), // delivered again
+        (OptedOut, 30, 3, OptedIn, true), // the same interaction cannot speak twice
+    ] {
+        let recorded = given.store.record_consent(&change("1", state, n), NOW).await.unwrap();
+        assert_eq!(
+            (recorded.epoch, recorded.state, recorded.duplicate),
+            (epoch, Some(holds), duplicate),
+            "{state:?} {n}"
+        );
+    }
+}
+
+async fn the_facts_are_those_under_the_lock(given: Given) {
+    ready(&given).await;
+    let cause = message("1", 1);
+    let intent = intent_for(&cause);
+    let mut seen = Vec::new();
+    for round in 0..2 {
+        if round == 1 {
+            apply(&given.store, std::slice::from_ref(&cause)).await;
+            given.store.pause_account(&intent.account, "restricted", NOW).await.unwrap();
+            given.store.record_consent(&change("1", ConsentState::OptedIn, 1), NOW).await.unwrap();
+        }
+        given
+            .store
+            .judge(&intent, crate::given::terms(NOW), |facts| {
+                seen.push(facts.clone());
+                (Decision::defer(at(5_000), Reason::NoContact), None)
+            })
+            .await
+            .unwrap();
+    }
+    assert_eq!((&seen[0].cause, seen[0].viewer_last_contact, seen[0].consent), (&None, None, None));
+    assert!(seen[0].account.as_ref().is_some_and(|account| account.has_token && account.paused_reason.is_none()));
+    let told = seen[1].cause.as_ref().unwrap();
+    assert!(told.contact && !told.standby && told.occurred == cause.occurred && told.kind == cause.kind());
+    assert_eq!(seen[1].viewer_last_contact, Some(cause.occurred));
+    assert_eq!(seen[1].consent, Some(ConsentState::OptedIn));
+    assert_eq!(seen[1].account.as_ref().unwrap().paused_reason.as_deref(), Some("restricted"));
+
+    let brand = lumen();
+    let records = given.store.brand(&brand).decisions_of(&key("1"), 10).await.unwrap();
+    let stored: Vec<afterglow_store::Facts> =
+        records.iter().rev().map(|record| serde_json::from_str(&record.facts).unwrap()).collect();
+    assert_eq!(stored, seen, "what the policy saw is what is kept");
+    assert!(records.iter().all(|record| record.policy_version == "policy-7"));
+}

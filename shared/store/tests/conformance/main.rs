@@ -1,0 +1,17 @@
+//! One suite, two engines: each case runs on SQLite, and on PostgreSQL in a database of its own when
+//! `AFTERGLOW_TEST_DATABASE_URL` names a server. Without one it is skipped, except where servers are required
+//! (`CI=true` or `AFTERGLOW_TEST_REQUIRE_SERVERS=1`): there it fails.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod brands;
+mod echoes;
+mod fence;
+mod given;
+mod interactions;
+mod outbox;
+mod quarantine;
+mod schedules;
+mod schema;
+mod sends;
+mod walls;
