@@ -1,0 +1,123 @@
+//! Reading conversations and messages back: how a sender learns whether a message of unknown fate arrived.
+//!
+//! Shapes: Meta, "Conversations API" for Instagram: the newest message first, `created_time` in ISO 8601 with `+0000`,
+//! `message` for the text. Metadata is not given back.
+
+use afterglow_domain::Timestamp;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, Uri};
+use axum::response::Response;
+use serde_json::{Map, Value, json};
+
+use super::{Graph, is_version, lock, query, token};
+use crate::account::Account;
+use crate::world::{Line, Refusal};
+
+const CONVERSATION: &str = "aWdfZAG06sim:";
+
+/// `GET /{version}/{node}/conversations?user_id=&fields=`.
+pub(super) async fn list(
+    State(graph): State<Graph>,
+    Path((version, node)): Path<(String, String)>,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Response {
+    if !is_version(&version) {
+        return graph.refuse(Refusal::BAD_PATH, None);
+    }
+    let token = token(&headers, &uri);
+    let called = lock(&graph.world).read_call(&node, token.as_deref(), (graph.clock)(), true);
+    let account = match called {
+        Ok(account) => account,
+        Err(refusal) => {
+            let account = lock(&graph.world).account(&node).cloned();
+            return graph.refuse(refusal, account.as_ref());
+        }
+    };
+    let Some(person) = query(&uri, "user_id") else { return graph.refuse(Refusal::BAD_PARAMETER, Some(&account)) };
+    let lines = lock(&graph.world).conversation(&account.id, &person);
+    let fields = query(&uri, "fields").unwrap_or_default();
+    let data: Vec<Value> = lines.map(|lines| conversation(&account, &person, &lines, &fields)).into_iter().collect();
+    graph.ok(&json!({ "data": data }), &account)
+}
+
+/// `GET /{version}/{node}`: `me`, an account, a conversation or a message.
+pub(super) async fn node(
+    State(graph): State<Graph>,
+    Path((version, node)): Path<(String, String)>,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Response {
+    if !is_version(&version) {
+        return graph.refuse(Refusal::BAD_PATH, None);
+    }
+    let token = token(&headers, &uri);
+    let reads_thread = node.starts_with("aWdf");
+    let owner = lock(&graph.world).read_call("me", token.as_deref(), (graph.clock)(), reads_thread);
+    let account = match owner {
+        Ok(account) => account,
+        Err(refusal) => return graph.refuse(refusal, None),
+    };
+    let fields = query(&uri, "fields").unwrap_or_default();
+    if node == "me" || node == account.id.as_str() {
+        return graph.ok(&profile(&account, &fields), &account);
+    }
+    if let Some(person) = node.strip_prefix(CONVERSATION)
+        && let Some(lines) = lock(&graph.world).conversation(&account.id, person)
+    {
+        return graph.ok(&conversation(&account, person, &lines, &fields), &account);
+    }
+    let found = lock(&graph.world).message(&account.id, &node);
+    match found {
+        Some((person, line)) => graph.ok(&message(&account, &person, &line), &account),
+        None => graph.refuse(Refusal::NO_OBJECT, Some(&account)),
+    }
+}
+
+fn profile(account: &Account, fields: &str) -> Value {
+    let mut body = Map::new();
+    let all = [("id", account.id.as_str()), ("user_id", account.id.as_str()), ("username", &account.username)];
+    for (name, value) in all {
+        if name == "id" || fields.split(',').any(|f| f.trim() == name) {
+            body.insert(name.into(), value.into());
+        }
+    }
+    Value::Object(body)
+}
+
+fn conversation(account: &Account, person: &str, lines: &[Line], fields: &str) -> Value {
+    let updated = lines.last().map_or(Timestamp::default(), |l| l.at);
+    let mut body = json!({ "id": format!("{CONVERSATION}{person}"), "updated_time": graph_time(updated) });
+    if fields.contains("messages") {
+        // Without an expansion Meta gives id and time alone.
+        let whole = fields.contains("messages{");
+        let data: Vec<Value> = lines
+            .iter()
+            .rev()
+            .map(|l| {
+                if whole { message(account, person, l) } else { json!({"id": l.mid, "created_time": graph_time(l.at)}) }
+            })
+            .collect();
+        body["messages"] = json!({ "data": data });
+    }
+    body
+}
+
+fn message(account: &Account, person: &str, line: &Line) -> Value {
+    let us = json!({ "username": account.username, "id": account.id });
+    let them = json!({ "username": format!("user.{person}"), "id": person });
+    let (from, to) = if line.ours { (us, them) } else { (them, us) };
+    json!({
+        "id": line.mid,
+        "created_time": graph_time(line.at),
+        "from": from,
+        "to": { "data": [to] },
+        "message": line.text,
+    })
+}
+
+/// `2026-01-31T12:00:00+0000`: whole seconds, as the Graph API writes times.
+fn graph_time(at: Timestamp) -> String {
+    let text = at.to_rfc3339();
+    format!("{}+0000", text.get(..19).unwrap_or(&text))
+}

@@ -1,0 +1,150 @@
+//! The Graph API as HTTP, and the simulator's own pages beside it.
+//!
+//! | path | answers |
+//! | --- | --- |
+//! | `POST /{version}/{ig-id or me}/messages` | the Send API, private replies included |
+//! | `GET /{version}/{ig-id}/conversations` | a conversation, with its messages if `fields` asks for them |
+//! | `GET /{version}/{message id or conversation id}` | one message, or one conversation |
+//! | `GET, POST, DELETE /{version}/{ig-id}/subscribed_apps` | webhook subscriptions |
+//! | `GET /{version}/me` | the token's account |
+//! | `GET /sim/ledger?limit=` | every send request with its outcome, violations, sums |
+//! | `GET /sim/violations` | the violations alone |
+//! | `GET, POST /sim/faults` | the faults in force |
+//!
+//! The token comes as `Authorization: Bearer` or as `access_token` in the query.
+
+mod conversations;
+mod faults;
+mod messages;
+mod reset;
+mod subscriptions;
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::Deserialize;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+pub use faults::{Fault, Faults};
+
+use crate::TimeSource;
+use crate::account::Account;
+use crate::echo::Busy;
+use crate::webhooks::Outgoing;
+use crate::world::{Ledger, Refusal, UsageHeaders, ViolationRecord, World};
+pub(crate) use faults::FaultDice;
+pub(crate) use reset::{ResetHandle, ResettableListener};
+pub(crate) use subscriptions::all_fields;
+
+/// What the handlers share.
+#[derive(Clone)]
+pub(crate) struct Graph {
+    pub(crate) world: Arc<Mutex<World>>,
+    pub(crate) dice: Arc<Mutex<FaultDice>>,
+    pub(crate) subscriptions: Arc<Mutex<HashMap<String, BTreeSet<String>>>>,
+    pub(crate) clock: TimeSource,
+    /// Where echoes go; `None` if none are wanted.
+    pub(crate) echoes: Option<mpsc::Sender<(Outgoing, Busy)>>,
+    pub(crate) outstanding: watch::Sender<usize>,
+    pub(crate) cancel: CancellationToken,
+}
+
+/// A panic in one handler must not hide what the world knows from all others.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// All routes.
+pub(crate) fn router(graph: Graph) -> Router {
+    Router::new()
+        .route("/{version}/{node}/messages", post(messages::send))
+        .route("/{version}/{node}/conversations", get(conversations::list))
+        .route(
+            "/{version}/{node}/subscribed_apps",
+            get(subscriptions::list).post(subscriptions::subscribe).delete(subscriptions::unsubscribe),
+        )
+        .route("/{version}/{node}", get(conversations::node))
+        .route("/sim/ledger", get(ledger))
+        .route("/sim/violations", get(violations))
+        .route("/sim/faults", get(faults_now).post(set_faults))
+        .fallback(|State(graph): State<Graph>| async move { graph.refuse(Refusal::BAD_PATH, None) })
+        .with_state(graph)
+}
+
+impl Graph {
+    fn refuse(&self, refusal: Refusal, account: Option<&Account>) -> Response {
+        let mut world = lock(&self.world);
+        let body = refusal.body(&world.trace());
+        let usage = world.usage(account, matches!(refusal.code, 4 | 613 | 80002));
+        reply(refusal.status, body, &usage)
+    }
+
+    fn ok(&self, body: &serde_json::Value, account: &Account) -> Response {
+        let usage = lock(&self.world).usage(Some(account), false);
+        reply(200, body.to_string(), &usage)
+    }
+}
+
+/// A JSON answer with the usage headers.
+fn reply(status: u16, body: String, usage: &UsageHeaders) -> Response {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = (status, [(header::CONTENT_TYPE, "application/json; charset=UTF-8")], body).into_response();
+    let headers = response.headers_mut();
+    for (name, value) in [("x-app-usage", Some(&usage.app)), ("x-business-use-case-usage", usage.business.as_ref())] {
+        if let Some(Ok(value)) = value.map(|v| v.parse()) {
+            headers.insert(name, value);
+        }
+    }
+    response
+}
+
+/// The access token, from the header or the query.
+fn token(headers: &HeaderMap, uri: &Uri) -> Option<String> {
+    let bearer =
+        headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok()).and_then(|v| v.strip_prefix("Bearer "));
+    bearer.map(str::to_owned).or_else(|| query(uri, "access_token"))
+}
+
+fn query(uri: &Uri, name: &str) -> Option<String> {
+    let Query(pairs) = Query::<HashMap<String, String>>::try_from_uri(uri).ok()?;
+    pairs.get(name).cloned()
+}
+
+/// `v` and a number, as in `v25.0`.
+fn is_version(text: &str) -> bool {
+    text.strip_prefix('v').and_then(|v| v.split_once('.')).is_some_and(|(major, minor)| {
+        let number = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
+        number(major) && number(minor)
+    })
+}
+
+#[derive(Deserialize)]
+struct LedgerQuery {
+    limit: Option<usize>,
+}
+
+async fn ledger(State(graph): State<Graph>, Query(query): Query<LedgerQuery>) -> Json<Ledger> {
+    Json(lock(&graph.world).ledger(query.limit.unwrap_or(usize::MAX)))
+}
+
+async fn violations(State(graph): State<Graph>) -> Json<Vec<ViolationRecord>> {
+    Json(lock(&graph.world).violations().to_vec())
+}
+
+async fn faults_now(State(graph): State<Graph>) -> Json<Faults> {
+    Json(lock(&graph.dice).faults())
+}
+
+async fn set_faults(State(graph): State<Graph>, Json(faults): Json<Faults>) -> Response {
+    if !faults.is_valid() {
+        return (StatusCode::UNPROCESSABLE_ENTITY, "shares lie in 0..1 and sum to at most 1").into_response();
+    }
+    lock(&graph.dice).set(faults);
+    Json(faults).into_response()
+}

@@ -1,0 +1,68 @@
+//! Who engaged and was lost.
+
+use std::collections::HashMap;
+
+use afterglow_domain::{AccountId, DAY_MS, Timestamp, ViewerId};
+use serde::Serialize;
+
+use super::World;
+use super::fact::Answer;
+use super::ledger::Outcome;
+
+/// A Story reply to which an answer was due, and none came.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Unanswered {
+    /// Whose account.
+    pub account: AccountId,
+    /// Who replied.
+    pub person: ViewerId,
+    /// The reply's message id.
+    pub reply: String,
+    /// When they replied.
+    pub at: Timestamp,
+    /// When its webhook was first answered 200.
+    pub acknowledged: Timestamp,
+    /// The last request to this person that brought no message: an answer that was tried and failed is not forgotten,
+    /// but waits for a person of the brand.
+    pub tried: Option<u64>,
+}
+
+impl World {
+    /// Story replies that were acknowledged at least `patience_ms` ago, had an answer due, and got none.
+    ///
+    /// Excused is a reply of somebody who says stop (or perhaps), or is taken over, before the patience has run out:
+    /// the answer may rightly have been withdrawn. So is one that was acknowledged only after its window had closed.
+    pub fn unanswered(&self, now: Timestamp, patience_ms: i64) -> Vec<Unanswered> {
+        let mut failed: HashMap<(&str, &ViewerId), Vec<(Timestamp, u64)>> = HashMap::new();
+        for entry in self.ledger.iter().filter(|e| matches!(e.outcome, Outcome::Refused(_) | Outcome::NotReached)) {
+            if let Some(person) = &entry.person {
+                failed.entry((&entry.account, person)).or_default().push((entry.started, entry.number));
+            }
+        }
+        let mut lost = Vec::new();
+        for (viewer, person) in &self.people {
+            for reply in person.replies.iter().filter(|r| r.answer == Answer::Due && r.answered.is_none()) {
+                let Some(acknowledged) = reply.acknowledged else { continue };
+                if now.since(acknowledged) < patience_ms
+                    || acknowledged.since(reply.at) >= DAY_MS
+                    || person.excused(reply, acknowledged.plus(patience_ms))
+                {
+                    continue;
+                }
+                let tried = failed.get(&(viewer.account.as_str(), &viewer.viewer)).and_then(|attempts| {
+                    attempts.iter().rev().find(|(started, _)| *started >= reply.told).map(|(_, number)| *number)
+                });
+                lost.push(Unanswered {
+                    account: viewer.account.clone(),
+                    person: viewer.viewer.clone(),
+                    reply: reply.key.clone(),
+                    at: reply.at,
+                    acknowledged,
+                    tried,
+                });
+            }
+        }
+        lost.sort_by(|a, b| (a.at, &a.reply).cmp(&(b.at, &b.reply)));
+        lost
+    }
+}
