@@ -23,8 +23,10 @@ pub struct Facts {
     pub answered: bool,
     /// The account, if it is known.
     pub account: Option<AccountFacts>,
-    /// The brand's settings.
+    /// The brand's settings; the defaults (everything off) if the brand is unknown.
     pub settings: BrandSettings,
+    /// How often this intent has been judged "send" before.
+    pub attempts: i64,
 }
 
 /// What the gate needs of the interaction to be answered.

@@ -18,6 +18,7 @@
 //! | `intent` | the wish that something be said |
 //! | `decision` | the verdict on an intent, with its reasons |
 //! | `facts` | what a decision depends on |
+//! | `login` | through which of Meta's logins an account came |
 //! | `quarantine` | what could not be understood, kept with its bytes |
 
 mod body;
@@ -29,6 +30,7 @@ mod facts;
 mod id;
 mod intent;
 mod interaction;
+mod login;
 pub mod opt_out;
 mod quarantine;
 mod segment;
@@ -47,6 +49,7 @@ pub use facts::{AccountFacts, Cause, Facts};
 pub use id::{AccountId, BrandId, DerivedId, IntentId, InteractionId, SendId, ViewerId, ViewerKey};
 pub use intent::{Intent, IntentStatus, Play};
 pub use interaction::{Channel, Interaction, Source};
+pub use login::Login;
 pub use quarantine::{QuarantineReason, Quarantined};
 pub use segment::{Segment, SegmentReason};
 pub use time::{DAY_MS, HOUR_MS, Timestamp};

@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use afterglow_domain::{AccountId, BrandId, BrandSettings, Channel, Timestamp};
-use serde::{Deserialize, Serialize};
+use afterglow_domain::{AccountId, BrandId, BrandSettings, Channel, Login, Timestamp};
 
 use crate::codec::{from_json, from_name, to_json};
 use crate::engine::{on_read, on_tx, row, storable};
@@ -22,26 +21,6 @@ pub struct Brand {
     pub settings: BrandSettings,
     /// When it was first made; later upserts do not change it.
     pub created: Timestamp,
-}
-
-/// Through which of Meta's logins an account was connected, which decides the Graph host.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Login {
-    /// Business Login for Instagram.
-    Instagram,
-    /// Facebook Login for Business.
-    Facebook,
-}
-
-impl Login {
-    /// The name as stored and shown.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Login::Instagram => "instagram",
-            Login::Facebook => "facebook",
-        }
-    }
 }
 
 /// An access token, sealed: the store never sees the open one. Not shown by `Debug` all the same.

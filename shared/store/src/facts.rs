@@ -1,61 +1,11 @@
 //! What a policy gate is told, read under the fence's lock and stored with the decision.
 
-use afterglow_domain::{BrandSettings, ConsentState, DerivedId, Intent, Kind, Timestamp, WindowRule};
-use serde::{Deserialize, Serialize};
+use afterglow_domain::{AccountFacts, BrandSettings, Cause, DerivedId, Facts, Intent};
 use uuid::Uuid;
 
 use crate::StoreError;
 use crate::codec::{InteractionColumns, consent, from_json, moment};
 use crate::engine::{Tx, on_tx, row};
-
-/// Everything a decision rests on, as it stood while the viewer's fence was locked.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Facts {
-    /// What the viewer has said about being written to; `None` if nothing.
-    pub consent: Option<ConsentState>,
-    /// A person or another app has the conversation.
-    pub handed_over: bool,
-    /// The fence's epoch.
-    pub epoch: i64,
-    /// When the viewer last acted towards the account, as the scorer knows it. May lag behind [`Facts::cause`].
-    pub viewer_last_contact: Option<Timestamp>,
-    /// The interaction that is answered; `None` if the store does not have it for this account and viewer.
-    pub cause: Option<CauseFacts>,
-    /// The interaction has an answer already, or one is under way.
-    pub answered: bool,
-    /// The account; `None` if the brand has no such account.
-    pub account: Option<AccountFacts>,
-    /// The brand's settings; the defaults (everything off) if there is no such brand.
-    pub settings: BrandSettings,
-    /// How often this intent has been judged "send" before.
-    pub attempts: i64,
-}
-
-/// The interaction that is answered.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CauseFacts {
-    /// What it was.
-    pub kind: Kind,
-    /// When it happened.
-    pub occurred: Timestamp,
-    /// When ingest took it.
-    pub received: Timestamp,
-    /// Another app controlled the thread at that time.
-    pub standby: bool,
-    /// The viewer themself acted towards the account (`Interaction::is_contact`).
-    pub contact: bool,
-    /// The right to answer that it opens (`Interaction::opens`).
-    pub opens: WindowRule,
-}
-
-/// The account that would speak.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AccountFacts {
-    /// Why it is paused, if it is.
-    pub paused_reason: Option<String>,
-    /// Whether it has an access token.
-    pub has_token: bool,
-}
 
 row! {
     struct FactColumns {
@@ -103,22 +53,15 @@ pub(crate) async fn load(tx: &mut Tx, intent: &Intent) -> Result<Facts, StoreErr
             .fetch_optional(connection)
             .await?
     });
-    let cause = cause.map(InteractionColumns::decode).transpose()?.map(|interaction| CauseFacts {
-        kind: interaction.kind(),
-        occurred: interaction.occurred,
-        received: interaction.received,
-        standby: interaction.standby,
-        contact: interaction.is_contact(),
-        opens: interaction.opens(),
-    });
+    let cause = cause.map(InteractionColumns::decode).transpose()?.map(|interaction| Cause::of(&interaction));
     Ok(Facts {
         consent: consent(row.clear_state.as_deref(), row.clear_ms, row.ambiguous_ms)?.state(),
         handed_over: row.handed_over,
         epoch: row.epoch,
-        viewer_last_contact: moment(row.last_contact_ms),
+        last_contact: moment(row.last_contact_ms),
         cause,
         answered: row.answered,
-        account: row.account.map(|_| AccountFacts { paused_reason: row.paused_reason, has_token: row.has_token }),
+        account: row.account.map(|_| AccountFacts { has_token: row.has_token, paused: row.paused_reason }),
         settings: row
             .settings
             .map_or_else(|| Ok(BrandSettings::default()), |text| from_json("brand.settings", &text))?,

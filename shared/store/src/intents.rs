@@ -1,7 +1,7 @@
 //! The responder's judgement of an intent, in one transaction, and which intents are due.
 
 use afterglow_domain::{
-    AccountId, BrandId, Decision, DerivedId, Intent, IntentId, IntentStatus, Reason, SendId, Timestamp, Verdict,
+    AccountId, BrandId, Decision, DerivedId, Facts, Intent, IntentId, IntentStatus, Reason, SendId, Timestamp, Verdict,
     ViewerId,
 };
 use serde::Serialize;
@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::codec::{from_json, from_name, to_json};
 use crate::engine::{Sql, Tx, on_tx, row, storable};
-use crate::{Facts, SendStatus, Store, StoreError, consent, facts, sends};
+use crate::{SendStatus, Store, StoreError, consent, facts, sends};
 
 /// The terms of a judgement.
 #[derive(Debug, Clone, Copy)]

@@ -54,10 +54,9 @@ mod totals;
 mod viewers;
 
 pub use brand_scope::{BrandStore, DecisionRecord, ViewerDetail};
-pub use brands::{Account, Brand, Login, SealedToken};
+pub use brands::{Account, Brand, SealedToken};
 pub use consent::ConsentRecorded;
 pub use error::StoreError;
-pub use facts::{AccountFacts, CauseFacts, Facts};
 pub use intents::{JudgeTerms, Judged, Reservation};
 pub use interactions::{Applied, FoldInput, FoldOutput, ViewerFold};
 pub use migrate::SCHEMA_VERSION;

@@ -10,7 +10,7 @@
 //! changed from.
 
 use afterglow_domain::{
-    AccountId, BrandId, Decision, DerivedId, Intent, IntentId, Reason, SendId, Timestamp, ViewerId,
+    AccountId, BrandId, Decision, DerivedId, Facts, Intent, IntentId, Reason, SendId, Timestamp, ViewerId,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -19,7 +19,7 @@ use uuid::Uuid;
 use crate::codec::{from_name, moment};
 use crate::engine::{Sql, Tx, on_read, on_tx, row, storable};
 use crate::intents::record;
-use crate::{Facts, JudgeTerms, Reservation, Store, StoreError, consent};
+use crate::{JudgeTerms, Reservation, Store, StoreError, consent};
 
 /// Where a send stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -155,17 +155,17 @@ async fn the_facts_are_those_under_the_lock(given: Given) {
             .await
             .unwrap();
     }
-    assert_eq!((&seen[0].cause, seen[0].viewer_last_contact, seen[0].consent), (&None, None, None));
-    assert!(seen[0].account.as_ref().is_some_and(|account| account.has_token && account.paused_reason.is_none()));
+    assert_eq!((&seen[0].cause, seen[0].last_contact, seen[0].consent), (&None, None, None));
+    assert!(seen[0].account.as_ref().is_some_and(|account| account.has_token && account.paused.is_none()));
     let told = seen[1].cause.as_ref().unwrap();
-    assert!(told.contact && !told.standby && told.occurred == cause.occurred && told.kind == cause.kind());
-    assert_eq!(seen[1].viewer_last_contact, Some(cause.occurred));
+    assert!(told.contact && told.occurred == cause.occurred && told.kind == cause.kind());
+    assert_eq!(seen[1].last_contact, Some(cause.occurred));
     assert_eq!(seen[1].consent, Some(ConsentState::OptedIn));
-    assert_eq!(seen[1].account.as_ref().unwrap().paused_reason.as_deref(), Some("restricted"));
+    assert_eq!(seen[1].account.as_ref().unwrap().paused.as_deref(), Some("restricted"));
 
     let brand = lumen();
     let records = given.store.brand(&brand).decisions_of(&key("1"), 10).await.unwrap();
-    let stored: Vec<afterglow_store::Facts> =
+    let stored: Vec<afterglow_domain::Facts> =
         records.iter().rev().map(|record| serde_json::from_str(&record.facts).unwrap()).collect();
     assert_eq!(stored, seen, "what the policy saw is what is kept");
     assert!(records.iter().all(|record| record.policy_version == "policy-7"));

@@ -5,12 +5,12 @@ use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use afterglow_domain::{
-    AccountId, Body, BrandId, BrandSettings, Channel, ConsentChange, ConsentState, Decision, DerivedId, Intent,
+    AccountId, Body, BrandId, BrandSettings, Channel, ConsentChange, ConsentState, Decision, DerivedId, Facts, Intent,
     Interaction, InteractionId, Kind, Message, Play, Segment, Source, Timestamp, ViewerId, ViewerKey,
 };
 use afterglow_store::{
-    Account, Brand, Facts, FoldInput, FoldOutput, JudgeTerms, Judged, Login, OutboxMessage, Reservation, SealedToken,
-    SendStatus, Store, StoreOptions, ViewerRow,
+    Account, Brand, FoldInput, FoldOutput, JudgeTerms, Judged, OutboxMessage, Reservation, SealedToken, SendStatus,
+    Store, StoreOptions, ViewerRow,
 };
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 
@@ -138,7 +138,7 @@ pub(crate) fn account(id: &str, brand: &str) -> Account {
         id: AccountId::new(id),
         brand: BrandId::new(brand),
         channel: Channel::Instagram,
-        login: Login::Instagram,
+        login: afterglow_domain::Login::Instagram,
         username: Some(format!("{brand}.official")),
         token_sealed: Some(SealedToken(vec![1, 2, 3])),
         paused_reason: None,

@@ -1,0 +1,37 @@
+//! What every process of Afterglow needs around its work: settings, telemetry, health, an orderly end, sealed secrets,
+//! the clock, and one kind of HTTP client. Knows nothing of the work itself.
+//!
+//! | file | what it holds |
+//! | --- | --- |
+//! | `settings` | every process setting, with its default |
+//! | `load` | flag before environment before TOML file |
+//! | `secret` | settings that must not be shown |
+//! | `telemetry` | logs and metrics |
+//! | `trace_context` | W3C Trace Context, carried from the webhook to the send |
+//! | `ops` | `/healthz`, `/readyz`, `/metrics` |
+//! | `lifecycle` | signals, services, and how they end |
+//! | `keyring` | tokens encrypted at rest, under keys that rotate |
+//! | `clock` | the only place that asks the system for the time |
+//! | `http_client` | time-outs, one TLS stack, no redirects |
+
+mod clock;
+mod http_client;
+mod keyring;
+mod lifecycle;
+mod load;
+mod ops;
+mod secret;
+mod settings;
+mod telemetry;
+mod trace_context;
+
+pub use clock::now_ms;
+pub use http_client::{HttpClientError, http_client};
+pub use keyring::{Keyring, KeyringError};
+pub use lifecycle::{Ended, Services, signals};
+pub use load::{LoadError, Sources};
+pub use ops::{Health, ReadyCheck, ops_router};
+pub use secret::{Address, Secret};
+pub use settings::{Bus, Console, Database, Ingest, Keys, Log, LogFormat, Meta, Ops, Responder, Scorer, Settings};
+pub use telemetry::{TelemetryError, start_logs, start_metrics};
+pub use trace_context::TraceContext;

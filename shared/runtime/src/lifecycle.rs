@@ -1,0 +1,177 @@
+//! Signals, services, and how they end.
+//!
+//! A process stops in order: the token is cancelled, each service takes nothing new, finishes what it has and returns;
+//! then the process exits 0. A service that ends by itself, or fails, takes the others down with it: half a process is
+//! worse than none, and Kubernetes starts a whole one.
+
+use std::future::Future;
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// The error of a service, whatever it is.
+type ServiceError = Box<dyn std::error::Error + Send + Sync>;
+
+/// How the services ended, if not as they should.
+#[derive(Debug, thiserror::Error)]
+pub enum Ended {
+    /// A service failed, or ended without having been asked to.
+    #[error("the {service} stopped")]
+    Failed {
+        /// Which one.
+        service: &'static str,
+        /// Why.
+        source: ServiceError,
+    },
+    /// Services did not finish in time after they had been asked to.
+    #[error("not finished {after:?} after the request to stop: {services}")]
+    Stuck {
+        /// How long they were given.
+        after: Duration,
+        /// Which ones.
+        services: String,
+    },
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Fault {
+    #[error("it ended without having been asked to")]
+    Early,
+    #[error("it panicked")]
+    Panicked(#[source] tokio::task::JoinError),
+}
+
+/// Cancels `stop` on SIGTERM or SIGINT. A second one ends the process at once, with status 130.
+pub fn signals(stop: &CancellationToken) -> std::io::Result<()> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let stop = stop.clone();
+    tokio::spawn(async move {
+        for first in [true, false] {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            if !first {
+                std::process::exit(130);
+            }
+            tracing::info!("stopping: finishing what was begun");
+            stop.cancel();
+        }
+    });
+    Ok(())
+}
+
+/// The services of one process.
+#[derive(Debug)]
+pub struct Services {
+    stop: CancellationToken,
+    drain: Duration,
+    names: Vec<&'static str>,
+    running: JoinSet<(&'static str, Result<(), ServiceError>)>,
+}
+
+impl Services {
+    /// No services yet. They are to end when `stop` is cancelled, within `drain`.
+    pub fn new(stop: CancellationToken, drain: Duration) -> Self {
+        Self { stop, drain, names: Vec::new(), running: JoinSet::new() }
+    }
+
+    /// Starts a service. It must return soon after the token is cancelled.
+    pub fn spawn<E>(&mut self, name: &'static str, service: impl Future<Output = Result<(), E>> + Send + 'static)
+    where
+        E: Into<ServiceError> + 'static,
+    {
+        self.names.push(name);
+        self.running.spawn(async move {
+            // In a task of its own, so that a panic has a name.
+            match tokio::spawn(async move { service.await.map_err(Into::into) }).await {
+                Ok(ended) => (name, ended),
+                Err(panic) => (name, Err(Fault::Panicked(panic).into())),
+            }
+        });
+    }
+
+    /// Waits until every service has ended.
+    pub async fn wait(mut self) -> Result<(), Ended> {
+        let mut failed = None;
+        while !self.running.is_empty() {
+            let joined = if self.stop.is_cancelled() {
+                match tokio::time::timeout(self.drain, self.running.join_next()).await {
+                    Ok(joined) => joined,
+                    Err(_) => return Err(Ended::Stuck { after: self.drain, services: self.names.join(", ") }),
+                }
+            } else {
+                tokio::select! {
+                    joined = self.running.join_next() => joined,
+                    () = self.stop.cancelled() => continue,
+                }
+            };
+            let Some(Ok((service, ended))) = joined else { continue };
+            self.names.retain(|name| *name != service);
+            let ended = match ended {
+                Ok(()) if !self.stop.is_cancelled() => Err(Fault::Early.into()),
+                other => other,
+            };
+            if let Err(source) = ended {
+                tracing::error!(service, error = %source, "a service stopped; the others are asked to");
+                failed.get_or_insert(Ended::Failed { service, source });
+                self.stop.cancel();
+            }
+        }
+        failed.map_or(Ok(()), Err)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn services() -> (Services, CancellationToken) {
+        let stop = CancellationToken::new();
+        (Services::new(stop.clone(), Duration::from_secs(1)), stop)
+    }
+
+    async fn until(stop: CancellationToken) -> Result<(), Fault> {
+        stop.cancelled().await;
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn all_end_well_when_asked() {
+        let (mut services, stop) = services();
+        services.spawn("a", until(stop.clone()));
+        services.spawn("b", until(stop.clone()));
+        stop.cancel();
+        assert!(services.wait().await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn one_that_ends_early_takes_the_others_down() {
+        let (mut services, stop) = services();
+        services.spawn("a", until(stop.clone()));
+        services.spawn("b", async { Ok::<(), Fault>(()) });
+        assert!(matches!(services.wait().await, Err(Ended::Failed { service: "b", .. })));
+        assert!(stop.is_cancelled());
+    }
+
+    #[tokio::test]
+    async fn a_panic_has_a_name() {
+        let (mut services, _stop) = services();
+        services.spawn("a", async {
+            assert!(std::hint::black_box(false), "as the test wants it");
+            Ok::<(), Fault>(())
+        });
+        assert!(matches!(services.wait().await, Err(Ended::Failed { service: "a", .. })));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_hangs_is_named() {
+        let (mut services, stop) = services();
+        services.spawn("a", std::future::pending::<Result<(), Fault>>());
+        services.spawn("b", until(stop.clone()));
+        stop.cancel();
+        assert!(matches!(services.wait().await, Err(Ended::Stuck { services, .. }) if services == "a"));
+    }
+}

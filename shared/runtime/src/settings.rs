@@ -1,0 +1,258 @@
+//! Every process setting, with its default. What a brand sets for itself is not here: that is data.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::secret::{Address, Secret};
+
+/// Everything that a process can be told. Each field is a key of the TOML file, and `AFTERGLOW_SECTION__KEY` in the
+/// environment.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Where the SQLite file, the embedded bus and a generated key live, if these are used.
+    pub data_dir: PathBuf,
+    /// The database.
+    pub database: Database,
+    /// The broker.
+    pub bus: Bus,
+    /// Meta's app.
+    pub meta: Meta,
+    /// The endpoint for webhooks.
+    pub ingest: Ingest,
+    /// Scoring.
+    pub scorer: Scorer,
+    /// Judging and sending.
+    pub responder: Responder,
+    /// The web console.
+    pub console: Console,
+    /// Health and metrics.
+    pub ops: Ops,
+    /// Keys that seal access tokens.
+    pub keys: Keys,
+    /// Logs.
+    pub log: Log,
+}
+
+/// `[database]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Database {
+    /// `postgres://…`; none: SQLite in the data directory. Also `DATABASE_URL`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<Address>,
+    /// Connections of one process at most.
+    pub max_connections: u32,
+}
+
+/// `[bus]`
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Bus {
+    /// `amqp://…` or `amqps://…`; none: the embedded bus in the data directory. Also `AMQP_URL`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<Address>,
+}
+
+/// `[meta]`
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Meta {
+    /// App secrets that sign webhooks; several while they rotate. In the environment with commas.
+    #[serde(deserialize_with = "comma_list")]
+    pub app_secrets: Vec<Secret>,
+    /// The token that Meta's handshake must show.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verify_token: Option<Secret>,
+    /// Base of the Graph API, in place of Meta's own hosts; for tests.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub graph_url: Option<String>,
+    /// Version of the Graph API; none: the one this program was written for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub graph_version: Option<String>,
+}
+
+/// `[ingest]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Ingest {
+    /// Where webhooks are taken.
+    pub listen: SocketAddr,
+    /// How long the broker may take to confirm, in ms, before the answer is 503. Meta gives up after 5 s.
+    pub confirm_deadline_ms: u64,
+    /// Largest webhook body, in bytes.
+    pub body_limit: usize,
+    /// How often the list of accounts is read again, in ms.
+    pub accounts_refresh_ms: u64,
+}
+
+/// `[scorer]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Scorer {
+    /// Interactions in one transaction at most.
+    pub batch_max: usize,
+    /// How long a batch waits to fill, in ms.
+    pub batch_wait_ms: u64,
+}
+
+/// `[responder]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Responder {
+    /// Intents that are judged or sent at once.
+    pub concurrency: u16,
+    /// How often due intents and lost sends are looked for, in ms.
+    pub sweep_ms: u64,
+    /// How long one call to Meta may take, in ms.
+    pub send_timeout_ms: u64,
+    /// Messages a second from one account (Meta: 100 for text).
+    pub sends_per_second: u32,
+    /// How long a send of unknown fate waits for its echo before the conversation is read, in ms.
+    pub echo_patience_ms: u64,
+    /// How long its fate is looked for before a person is asked, in ms.
+    pub fate_patience_ms: u64,
+}
+
+/// `[console]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Console {
+    /// Where the console is served. It has no sign-in yet: loopback addresses alone are taken.
+    pub listen: SocketAddr,
+}
+
+/// `[ops]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Ops {
+    /// Where `/healthz`, `/readyz` and `/metrics` are served.
+    pub listen: SocketAddr,
+    /// How long a service may take to finish its work after SIGTERM, in ms.
+    pub drain_ms: u64,
+}
+
+/// `[keys]`
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Keys {
+    /// `name:base64 of 32 bytes`; the first seals, all open. None: a key file in the data directory, made when it is
+    /// first needed. In the environment with commas.
+    #[serde(deserialize_with = "comma_list")]
+    pub ring: Vec<Secret>,
+}
+
+/// `[log]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// For people or for machines.
+    pub format: LogFormat,
+    /// What is logged, as `tracing_subscriber::EnvFilter` reads it.
+    pub filter: String,
+}
+
+/// Form of the log.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Pretty,
+    /// One JSON object a line.
+    Json,
+}
+
+const fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), port)
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            data_dir: PathBuf::from("afterglow-data"),
+            database: Database::default(),
+            bus: Bus::default(),
+            meta: Meta::default(),
+            ingest: Ingest::default(),
+            scorer: Scorer::default(),
+            responder: Responder::default(),
+            console: Console::default(),
+            ops: Ops::default(),
+            keys: Keys::default(),
+            log: Log::default(),
+        }
+    }
+}
+
+impl Default for Database {
+    fn default() -> Self {
+        Self { url: None, max_connections: 10 }
+    }
+}
+
+impl Default for Ingest {
+    fn default() -> Self {
+        Self {
+            listen: loopback(8090),
+            confirm_deadline_ms: 3_000,
+            body_limit: 4 * 1024 * 1024,
+            accounts_refresh_ms: 5_000,
+        }
+    }
+}
+
+impl Default for Scorer {
+    fn default() -> Self {
+        Self { batch_max: 500, batch_wait_ms: 5 }
+    }
+}
+
+impl Default for Responder {
+    fn default() -> Self {
+        Self {
+            concurrency: 32,
+            sweep_ms: 500,
+            send_timeout_ms: 10_000,
+            sends_per_second: 80,
+            echo_patience_ms: 5_000,
+            fate_patience_ms: 120_000,
+        }
+    }
+}
+
+impl Default for Console {
+    fn default() -> Self {
+        Self { listen: loopback(8080) }
+    }
+}
+
+impl Default for Ops {
+    fn default() -> Self {
+        Self { listen: loopback(9464), drain_ms: 20_000 }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { format: LogFormat::Pretty, filter: "info".into() }
+    }
+}
+
+/// A list, or one text with commas, as the environment has it.
+fn comma_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Secret>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Either {
+        Text(String),
+        List(Vec<Secret>),
+    }
+    Ok(match Either::deserialize(deserializer)? {
+        Either::Text(text) => {
+            text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(Secret::from).collect()
+        }
+        Either::List(list) => list,
+    })
+}
