@@ -71,7 +71,8 @@ async fn measure(arguments: &Arguments, bus: Arc<AmqpBus>) -> anyhow::Result<Row
     let ingest = serve(router(Ingest {
         secrets: AppSecrets::new(std::slice::from_ref(&secret)),
         verify_token: SecretString::from("unused"),
-        directory: Arc::new(|_: Channel, _: &str| Some(BrandId::new("bench"))),
+        accounts: Arc::new(|_: Channel, _: &str| Some(BrandId::new("bench"))),
+        our_apps: Vec::new(),
         bus: Arc::clone(&bus) as Arc<dyn Bus>,
         clock: Arc::new(|| Timestamp::from_millis(1_790_000_000_000)),
         confirm_deadline: Duration::from_secs(3),

@@ -8,22 +8,28 @@
 //! | `handshake` | `GET /webhooks/meta`: Meta asks whether the endpoint is ours |
 //! | `webhook` | `POST /webhooks/meta`: signature, events, confirms, answer |
 //! | `outgoing` | which event goes on which lane, in which form |
+//! | `accounts` | who owns which account |
+//! | `quarantine` | keeps what was not understood, and puts it through the same door again |
 
+mod accounts;
 mod handshake;
 mod outgoing;
+mod quarantine;
 mod webhook;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use afterglow_bus::Bus;
-use afterglow_domain::Timestamp;
+use afterglow_domain::Clock;
 use afterglow_meta::AppSecrets;
-use afterglow_meta::webhook::Directory;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::get;
 use secrecy::SecretString;
+
+pub use accounts::{Accounts, StoredAccounts};
+pub use quarantine::{KeepError, Replay, ReplayError, Replayed, keep_quarantine};
 
 /// What the endpoint needs. Time and the knowledge of accounts are passed in.
 pub struct Ingest {
@@ -32,11 +38,13 @@ pub struct Ingest {
     /// The token that Meta's handshake must show; an empty one refuses every handshake.
     pub verify_token: SecretString,
     /// Who owns which account.
-    pub directory: Arc<dyn Directory + Send + Sync>,
+    pub accounts: Arc<dyn Accounts>,
+    /// Ids of the apps through which Afterglow speaks; a hand-over to one of them is one to us.
+    pub our_apps: Vec<String>,
     /// Where events go.
     pub bus: Arc<dyn Bus>,
     /// The time.
-    pub clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    pub clock: Clock,
     /// How long to wait for confirms before answering 503. Meta counts an answer after 5 s as none (Meta, "Webhooks for
     /// Messenger Platform", 2026).
     pub confirm_deadline: Duration,

@@ -2,7 +2,7 @@
 
 use afterglow_bus::{Lane, Message};
 use afterglow_domain::CloudEventError;
-use afterglow_meta::webhook::{Interpretation, Interpreted, consent_change};
+use afterglow_meta::webhook::{Interpretation, Interpreted, fence_change};
 
 /// The messages of one webhook, by lane.
 #[derive(Debug, Default)]
@@ -22,7 +22,11 @@ pub(crate) enum OutgoingError {
 }
 
 impl Outgoing {
-    pub(crate) fn of(interpretation: &Interpretation, traceparent: Option<&str>) -> Result<Self, OutgoingError> {
+    pub(crate) fn of(
+        interpretation: &Interpretation,
+        traceparent: Option<&str>,
+        our_apps: &[String],
+    ) -> Result<Self, OutgoingError> {
         let mut outgoing = Self::default();
         let message = |id: String, body: Vec<u8>| Message {
             id,
@@ -33,7 +37,7 @@ impl Outgoing {
             match event {
                 Interpreted::Interaction(interaction) => {
                     let id = interaction.id.to_string();
-                    if let Some(change) = consent_change(interaction) {
+                    if let Some(change) = fence_change(interaction, our_apps) {
                         outgoing.consent.push(message(id.clone(), serde_json::to_vec(&change)?));
                     }
                     outgoing.interactions.push(message(id, interaction.to_cloudevent()?));

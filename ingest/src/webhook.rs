@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use afterglow_bus::PublishError;
+use afterglow_domain::QuarantineReason;
 use afterglow_meta::SignatureError;
-use afterglow_meta::webhook::interpret;
+use afterglow_meta::webhook::{Interpretation, Interpreted, interpret};
+use afterglow_runtime::{TraceContext, error_chain};
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -42,22 +44,11 @@ impl IntoResponse for Refusal {
         };
         metrics::counter!("afterglow_ingest_webhooks_total", "outcome" => outcome).increment(1);
         if status == StatusCode::SERVICE_UNAVAILABLE {
-            tracing::warn!(reason = %cause(&self), "refused a webhook; it comes again");
+            tracing::warn!(reason = %error_chain(&self), "refused a webhook; it comes again");
             return (status, [(header::RETRY_AFTER, RETRY_AFTER)]).into_response();
         }
         status.into_response()
     }
-}
-
-/// The error with what lies beneath it.
-fn cause(refusal: &Refusal) -> String {
-    let mut text = refusal.to_string();
-    let mut source = std::error::Error::source(refusal);
-    while let Some(error) = source {
-        text = format!("{text}: {error}");
-        source = error.source();
-    }
-    text
 }
 
 /// `POST /webhooks/meta`.
@@ -68,10 +59,12 @@ pub(crate) async fn take(
 ) -> Result<StatusCode, Refusal> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let verified = ingest.secrets.verify(text("x-hub-signature-256"), body)?;
-    let interpretation = interpret(&verified, (ingest.clock)(), &*ingest.directory);
-    // A header longer than W3C Trace Context's version 00 is somebody else's; the work is traced without it.
-    let traceparent = text("traceparent").filter(|value| value.len() == 55);
-    let outgoing = Outgoing::of(&interpretation, traceparent)?;
+    let mut interpretation = interpret(&verified, (ingest.clock)(), &*ingest.accounts);
+    if speaks_of_strangers(&interpretation) && ingest.accounts.look_again().await {
+        interpretation = interpret(&verified, (ingest.clock)(), &*ingest.accounts);
+    }
+    let trace = text("traceparent").and_then(TraceContext::parse).unwrap_or_else(|| TraceContext::random(0));
+    let outgoing = Outgoing::of(&interpretation, Some(&trace.to_string()), &ingest.our_apps)?;
     let publish = async {
         for (lane, messages) in outgoing.lanes() {
             if !messages.is_empty() {
@@ -80,9 +73,20 @@ pub(crate) async fn take(
         }
         Ok::<(), PublishError>(())
     };
+    let begun = tokio::time::Instant::now();
     tokio::time::timeout(ingest.confirm_deadline, publish).await.map_err(|_| Refusal::Deadline)??;
+    metrics::histogram!("afterglow_ingest_confirm_seconds").record(begun.elapsed().as_secs_f64());
+    tracing::debug!(trace_id = trace.trace_id(), events = interpretation.events.len(), "took a webhook");
     metrics::counter!("afterglow_ingest_events_total").increment(interpretation.events.len() as u64);
     metrics::counter!("afterglow_ingest_webhooks_total", "outcome" => "accepted").increment(1);
     // What is not JSON is kept, but the sender should know.
     Ok(if interpretation.not_json { StatusCode::BAD_REQUEST } else { StatusCode::OK })
+}
+
+/// Whether an account is unknown: it may have been connected since the list was read.
+fn speaks_of_strangers(interpretation: &Interpretation) -> bool {
+    interpretation.events.iter().any(|event| match event {
+        Interpreted::Quarantined(kept) => kept.reason == QuarantineReason::UnknownAccount,
+        Interpreted::Interaction(_) => false,
+    })
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use afterglow_bus::{Bus, EmbeddedBus, Lane};
-use afterglow_domain::{BrandId, Channel, ConsentChange, ConsentState, Interaction, Kind, Quarantined, Timestamp};
+use afterglow_domain::{BrandId, Channel, ConsentState, FenceChange, Interaction, Kind, Quarantined, Timestamp};
 use afterglow_ingest::{Ingest, router};
 use afterglow_meta::{AppSecrets, sign};
 use axum::Router;
@@ -32,7 +32,8 @@ impl Endpoint {
         let router = router(Ingest {
             secrets: AppSecrets::new(&[SecretString::from("a newer secret"), SecretString::from(SECRET)]),
             verify_token: SecretString::from("t0ken"),
-            directory: Arc::new(directory),
+            accounts: Arc::new(directory),
+            our_apps: Vec::new(),
             bus: Arc::clone(&bus),
             clock: Arc::new(|| Timestamp::from_millis(1_790_000_000_000)),
             confirm_deadline: Duration::from_secs(3),
@@ -94,7 +95,9 @@ async fn a_stop_travels_on_its_own_lane() {
     let endpoint = Endpoint::start().await;
     assert_eq!(endpoint.post(STORY_REPLY.replace("Love this!", "STOP please")).await, StatusCode::OK);
     assert_eq!(endpoint.ready().await, [1, 1, 0]);
-    let change: ConsentChange = serde_json::from_slice(&endpoint.first(Lane::Consent).await).unwrap();
+    let FenceChange::Consent(change) = serde_json::from_slice(&endpoint.first(Lane::Consent).await).unwrap() else {
+        panic!("a stop is about consent")
+    };
     assert_eq!((change.state, change.viewer.as_str()), (ConsentState::OptedOut, "1234567890123456"));
 }
 

@@ -80,10 +80,11 @@ pub trait Settler: Send + Sync {
     async fn dead_letter(&self, delivery: &Delivery, reason: &str) -> Result<(), BusError>;
 }
 
-/// Opens the bus that `url` names: `amqp://` or `amqps://`, or, if it is empty, the embedded one in `data_dir`.
-pub async fn open(url: &str, data_dir: &Path, service: &str) -> Result<Arc<dyn Bus>, BusError> {
-    if url.is_empty() {
-        return Ok(Arc::new(EmbeddedBus::open(&data_dir.join("bus.sqlite")).await?));
-    }
-    Ok(Arc::new(AmqpBus::connect(url, "afterglow", service).await?))
+/// Opens the bus at `url` (`amqp://` or `amqps://`), with names that begin with `prefix`; without a URL, the embedded one
+/// in `data_dir`. `service` names the connection in the broker's own views.
+pub async fn open(url: Option<&str>, data_dir: &Path, prefix: &str, service: &str) -> Result<Arc<dyn Bus>, BusError> {
+    Ok(match url {
+        Some(url) => Arc::new(AmqpBus::connect(url, prefix, service).await?),
+        None => Arc::new(EmbeddedBus::open(&data_dir.join("bus.sqlite")).await?),
+    })
 }

@@ -71,7 +71,7 @@ impl Consent {
     }
 }
 
-/// The fast lane's message.
+/// A stop, a perhaps, or a start.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConsentChange {
     /// Whose account.

@@ -13,7 +13,8 @@
 //! | `brand` | what a brand sets for itself |
 //! | `window` | which interaction opens which right to answer |
 //! | `opt_out` | the words by which a person says stop, or start again |
-//! | `consent` | the fast lane's message |
+//! | `consent` | what a viewer said about being written to |
+//! | `control` | who leads a conversation, and the fast lane's message |
 //! | `segment` | Hot, Warm, Cool |
 //! | `intent` | the wish that something be said |
 //! | `decision` | the verdict on an intent, with its reasons |
@@ -25,6 +26,7 @@ mod body;
 mod brand;
 mod cloudevent;
 mod consent;
+mod control;
 mod decision;
 mod facts;
 mod id;
@@ -44,6 +46,7 @@ pub use body::{
 pub use brand::{BrandSettings, StoryReplyAutoresponder};
 pub use cloudevent::{CloudEventError, SPEC_VERSION};
 pub use consent::{Consent, ConsentChange, ConsentState};
+pub use control::{Control, ControlChange, FenceChange};
 pub use decision::{Decision, Reason, Verdict};
 pub use facts::{AccountFacts, Cause, Facts};
 pub use id::{AccountId, BrandId, DerivedId, IntentId, InteractionId, SendId, ViewerId, ViewerKey};
@@ -52,5 +55,5 @@ pub use interaction::{Channel, Interaction, Source};
 pub use login::Login;
 pub use quarantine::{QuarantineReason, Quarantined};
 pub use segment::{Segment, SegmentReason};
-pub use time::{DAY_MS, HOUR_MS, Timestamp};
+pub use time::{Clock, DAY_MS, HOUR_MS, Timestamp};
 pub use window::{Window, WindowRule};

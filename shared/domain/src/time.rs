@@ -4,6 +4,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+/// Tells the time. Passed in, so that every run can be repeated; nothing of ours asks the system itself.
+pub type Clock = std::sync::Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
 /// One hour in milliseconds.
 pub const HOUR_MS: i64 = 3_600_000;
 /// Twenty-four hours in milliseconds: the life of a Story, and of the standard messaging window.

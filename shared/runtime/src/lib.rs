@@ -12,9 +12,11 @@
 //! | `lifecycle` | signals, services, and how they end |
 //! | `keyring` | tokens encrypted at rest, under keys that rotate |
 //! | `clock` | the only place that asks the system for the time |
+//! | `error_chain` | an error and its causes in one line |
 //! | `http_client` | time-outs, one TLS stack, no redirects |
 
 mod clock;
+mod error_chain;
 mod http_client;
 mod keyring;
 mod lifecycle;
@@ -26,6 +28,7 @@ mod telemetry;
 mod trace_context;
 
 pub use clock::now_ms;
+pub use error_chain::error_chain;
 pub use http_client::{HttpClientError, http_client};
 pub use keyring::{Keyring, KeyringError};
 pub use lifecycle::{Ended, Services, signals};

@@ -48,9 +48,11 @@ pub struct Database {
 }
 
 /// `[bus]`
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Bus {
+    /// With what the names of exchanges and queues begin; two installations share a broker by having two of them.
+    pub prefix: String,
     /// `amqp://…` or `amqps://…`; none: the embedded bus in the data directory. Also `AMQP_URL`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<Address>,
@@ -66,6 +68,10 @@ pub struct Meta {
     /// The token that Meta's handshake must show.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub verify_token: Option<Secret>,
+    /// Ids of the apps through which Afterglow speaks: a hand-over to one of them is one to us. Without them every
+    /// hand-over silences automation. In the environment with commas.
+    #[serde(deserialize_with = "comma_texts")]
+    pub app_ids: Vec<String>,
     /// Base of the Graph API, in place of Meta's own hosts; for tests.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub graph_url: Option<String>,
@@ -193,6 +199,12 @@ impl Default for Database {
     }
 }
 
+impl Default for Bus {
+    fn default() -> Self {
+        Self { prefix: "afterglow".into(), url: None }
+    }
+}
+
 impl Default for Ingest {
     fn default() -> Self {
         Self {
@@ -242,17 +254,21 @@ impl Default for Log {
 }
 
 /// A list, or one text with commas, as the environment has it.
-fn comma_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Secret>, D::Error> {
+fn comma_texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Either {
         Text(String),
-        List(Vec<Secret>),
+        List(Vec<String>),
     }
     Ok(match Either::deserialize(deserializer)? {
         Either::Text(text) => {
-            text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(Secret::from).collect()
+            text.split(',').map(|part| part.trim().to_owned()).filter(|part| !part.is_empty()).collect()
         }
         Either::List(list) => list,
     })
+}
+
+fn comma_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Secret>, D::Error> {
+    Ok(comma_texts(deserializer)?.iter().map(|text| Secret::from(text.as_str())).collect())
 }

@@ -16,6 +16,14 @@ impl TraceContext {
         Self { trace: if trace == 0 { 1 } else { trace }, span: if span == 0 { 1 } else { span }, sampled: true }
     }
 
+    /// The beginning of a trace with ids drawn from the system; if it has none to give, ids made of `fallback`.
+    pub fn random(fallback: u64) -> Self {
+        use rand::TryRng as _;
+        let mut random = rand::rngs::SysRng;
+        let mut draw = || random.try_next_u64().unwrap_or(fallback);
+        Self::begin(u128::from(draw()) << 64 | u128::from(draw()), draw())
+    }
+
     /// Reads a `traceparent` header; `None` if it is none of version 00.
     pub fn parse(text: &str) -> Option<Self> {
         if !text.is_ascii() || text.bytes().any(|b| b.is_ascii_uppercase()) {

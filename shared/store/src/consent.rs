@@ -3,7 +3,9 @@
 //! The fence is one row for each viewer. Whoever would stop sends raises its epoch; whoever would send compares it. Both
 //! hold the row's lock, so one of them is first, and the other sees it.
 
-use afterglow_domain::{AccountId, BrandId, ConsentChange, ConsentState, DerivedId, Timestamp, ViewerId, ViewerKey};
+use afterglow_domain::{
+    AccountId, BrandId, ConsentChange, ConsentState, ControlChange, DerivedId, Timestamp, ViewerId,
+};
 use uuid::Uuid;
 
 use crate::codec::consent as decode_consent;
@@ -28,6 +30,7 @@ row! {
         ambiguous_ms: Option<i64>,
         epoch: i64,
         handed_over: bool,
+        control_ms: Option<i64>,
     }
 }
 
@@ -37,7 +40,7 @@ const MAKE: &str = "INSERT INTO consent (account, viewer, brand, updated_ms)
     ON CONFLICT DO NOTHING";
 
 const LOCK: Sql = locking!(
-    "SELECT clear_state, clear_ms, ambiguous_ms, epoch, handed_over FROM consent
+    "SELECT clear_state, clear_ms, ambiguous_ms, epoch, handed_over, control_ms FROM consent
     WHERE account = $1 AND viewer = $2 AND brand = $3",
     "FOR UPDATE"
 );
@@ -49,7 +52,7 @@ const LOG: &str = "INSERT INTO consent_log
 const WRITE: &str = "UPDATE consent SET clear_state = $3, clear_ms = $4, ambiguous_ms = $5, epoch = $6, updated_ms = $7
     WHERE account = $1 AND viewer = $2";
 
-const HAND_OVER: &str = "UPDATE consent SET handed_over = $3, epoch = $4, updated_ms = $5
+const HAND_OVER: &str = "UPDATE consent SET handed_over = $3, epoch = $4, updated_ms = $5, control_ms = $6
     WHERE account = $1 AND viewer = $2";
 
 const CANCEL: &str = "UPDATE send SET status = 'cancelled', finished_ms = $3
@@ -135,33 +138,30 @@ impl Store {
         Ok(ConsentRecorded { epoch, state, duplicate: false })
     }
 
-    /// Marks a conversation as led by a person or another app, or gives it back. Handing over withdraws reserved sends
-    /// like an opt-out. Returns the fence's epoch.
-    pub async fn set_handed_over(
-        &self,
-        brand: &BrandId,
-        key: &ViewerKey,
-        handed_over: bool,
-        now: Timestamp,
-    ) -> Result<i64, StoreError> {
+    /// Notes who leads a conversation. The latest change by its own time holds; of two in the same millisecond, the one
+    /// that silences. Handing over withdraws reserved sends like an opt-out. Returns the fence's epoch.
+    pub async fn record_control(&self, change: &ControlChange, now: Timestamp) -> Result<i64, StoreError> {
         let mut tx = self.engine.begin().await?;
-        let fence = lock_fence(&mut tx, brand, &key.account, &key.viewer, now).await?;
-        if fence.handed_over == handed_over {
+        let fence = lock_fence(&mut tx, &change.brand, &change.account, &change.viewer, now).await?;
+        let silences = change.control.is_handed_over();
+        let held = (fence.control_ms.unwrap_or(i64::MIN), fence.handed_over);
+        if (change.occurred.millis(), silences) <= held {
             return Ok(fence.epoch);
         }
-        let epoch = fence.epoch + i64::from(handed_over);
+        let epoch = fence.epoch + i64::from(silences && !fence.handed_over);
         on_tx!(&mut tx, |connection| {
             sqlx::query(HAND_OVER)
-                .bind(key.account.as_str())
-                .bind(key.viewer.as_str())
-                .bind(handed_over)
+                .bind(change.account.as_str())
+                .bind(change.viewer.as_str())
+                .bind(silences)
                 .bind(epoch)
                 .bind(now.millis())
+                .bind(change.occurred.millis())
                 .execute(connection)
                 .await?;
         });
-        if handed_over {
-            cancel_reserved(&mut tx, &key.account, &key.viewer, now).await?;
+        if silences {
+            cancel_reserved(&mut tx, &change.account, &change.viewer, now).await?;
         }
         tx.commit().await?;
         Ok(epoch)

@@ -11,14 +11,24 @@ use crate::engine::{Engine, Sql, on_read};
 use crate::{Store, StoreError};
 
 /// Version, name, and text for each engine. Append only.
-const MIGRATIONS: &[(i64, &str, Sql)] = &[(
-    1,
-    "start",
-    Sql {
-        postgres: include_str!("../migrations/postgres/0001_start.sql"),
-        sqlite: include_str!("../migrations/sqlite/0001_start.sql"),
-    },
-)];
+const MIGRATIONS: &[(i64, &str, Sql)] = &[
+    (
+        1,
+        "start",
+        Sql {
+            postgres: include_str!("../migrations/postgres/0001_start.sql"),
+            sqlite: include_str!("../migrations/sqlite/0001_start.sql"),
+        },
+    ),
+    (
+        2,
+        "control",
+        Sql {
+            postgres: include_str!("../migrations/postgres/0002_control.sql"),
+            sqlite: include_str!("../migrations/sqlite/0002_control.sql"),
+        },
+    ),
+];
 
 /// The schema version that this program writes and reads.
 pub const SCHEMA_VERSION: i64 = MIGRATIONS[MIGRATIONS.len() - 1].0;

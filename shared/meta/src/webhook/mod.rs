@@ -12,7 +12,7 @@ use afterglow_domain::{
 };
 use bytes::Bytes;
 
-pub use consent::consent_change;
+pub use consent::{consent_change, fence_change};
 
 use crate::Verified;
 

@@ -1,11 +1,11 @@
 use std::sync::Arc;
 
-use afterglow_domain::{ConsentState, Decision, IntentStatus, Reason};
+use afterglow_domain::{ConsentState, Control, Decision, IntentStatus, Reason};
 use afterglow_store::{Judged, SendStatus, Start};
 use tokio::sync::Barrier;
 
 use crate::given::{
-    Given, LEASE_MS, NOW, apply, at, change, intent_for, judge, key, lumen, message, on_both, ready, reserve,
+    Given, LEASE_MS, NOW, apply, at, change, control, intent_for, judge, key, lumen, message, on_both, ready, reserve,
     send_status,
 };
 
@@ -97,8 +97,15 @@ async fn a_hand_over_fences_like_a_stop(given: Given) {
     apply(&given.store, std::slice::from_ref(&cause)).await;
     let intent = intent_for(&cause);
     let reservation = reserve(&given.store, &intent, NOW).await;
-    assert_eq!(given.store.set_handed_over(&lumen(), &key("1"), true, NOW).await.unwrap(), 1);
-    assert_eq!(given.store.set_handed_over(&lumen(), &key("1"), true, NOW).await.unwrap(), 1);
+    for (who, n, epoch) in
+        [(Control::Automation, 1, 0), (Control::App, 5, 1), (Control::App, 5, 1), (Control::Person, 7, 1)]
+    {
+        assert_eq!(given.store.record_control(&control("1", who, n), NOW).await.unwrap(), epoch, "{who:?} at {n}");
+    }
+    // Said before the takeover, or with it, and heard after it.
+    for n in [6, 7] {
+        assert_eq!(given.store.record_control(&control("1", Control::Automation, n), NOW).await.unwrap(), 1);
+    }
     assert_eq!(given.store.start_send(&reservation, NOW, LEASE_MS).await.unwrap(), Start::Fenced);
     let mut handed_over = false;
     let judged = given
@@ -111,7 +118,9 @@ async fn a_hand_over_fences_like_a_stop(given: Given) {
         .unwrap();
     assert!(handed_over);
     assert_eq!(judged, Judged::Decided(Decision::hold(vec![Reason::HandedOver])));
-    assert_eq!(given.store.set_handed_over(&lumen(), &key("1"), false, NOW).await.unwrap(), 1);
+    assert_eq!(given.store.record_control(&control("1", Control::Automation, 8), NOW).await.unwrap(), 1);
+    let detail = given.store.brand(&lumen()).viewer(&key("1"), 1).await.unwrap().unwrap();
+    assert!(!detail.handed_over, "given back");
 }
 
 async fn consent_counts_once_and_by_its_own_time(given: Given) {

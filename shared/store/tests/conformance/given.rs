@@ -5,8 +5,9 @@ use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use afterglow_domain::{
-    AccountId, Body, BrandId, BrandSettings, Channel, ConsentChange, ConsentState, Decision, DerivedId, Facts, Intent,
-    Interaction, InteractionId, Kind, Message, Play, Segment, Source, Timestamp, ViewerId, ViewerKey,
+    AccountId, Body, BrandId, BrandSettings, Channel, ConsentChange, ConsentState, Control, ControlChange, Decision,
+    DerivedId, Facts, Intent, Interaction, InteractionId, Kind, Message, Play, Segment, Source, Timestamp, ViewerId,
+    ViewerKey,
 };
 use afterglow_store::{
     Account, Brand, FoldInput, FoldOutput, JudgeTerms, Judged, OutboxMessage, Reservation, SealedToken, SendStatus,
@@ -263,6 +264,18 @@ pub(crate) fn change(viewer: &str, state: ConsentState, n: i64) -> ConsentChange
         viewer: ViewerId::new(viewer),
         state,
         cause: InteractionId::derive(&["consent", viewer, &n.to_string()]),
+        occurred: at(n),
+        received: at(n),
+    }
+}
+
+pub(crate) fn control(viewer: &str, control: Control, n: i64) -> ControlChange {
+    ControlChange {
+        brand: lumen(),
+        account: AccountId::new(ACCOUNT),
+        viewer: ViewerId::new(viewer),
+        control,
+        cause: InteractionId::derive(&["control", viewer, &n.to_string()]),
         occurred: at(n),
         received: at(n),
     }

@@ -1,8 +1,8 @@
-use afterglow_domain::{AccountId, BrandId, DerivedId, Interaction, InteractionId};
+use afterglow_domain::{AccountId, BrandId, Control, ControlChange, DerivedId, Interaction, InteractionId};
 use afterglow_store::{Overview, StoreError};
 
 use crate::given::{
-    Given, NOW, account, apply, brand, change, intent_for, judge, key, lumen, message, on_both, ready, terms,
+    Given, NOW, account, apply, brand, change, control, intent_for, judge, key, lumen, message, on_both, ready, terms,
     unless_told_to_stop,
 };
 
@@ -57,7 +57,10 @@ async fn one_brand_cannot_touch_another(given: Given) {
     let ours = two_brands(&given).await;
     let umbra = BrandId::new("umbra");
     for viewer in ["1", "new"] {
-        let handed = given.store.set_handed_over(&umbra, &key(viewer), true, NOW).await;
+        let handed = given
+            .store
+            .record_control(&ControlChange { brand: umbra.clone(), ..control(viewer, Control::Person, 1) }, NOW)
+            .await;
         assert!(matches!(handed, Err(StoreError::OtherBrand { .. })), "{handed:?}");
         let forged = afterglow_domain::ConsentChange {
             brand: umbra.clone(),

@@ -1,0 +1,175 @@
+//! Takes interactions from the bus and folds them into the store.
+//!
+//! A delivery is acknowledged when the transaction that holds it is committed, and not before. What cannot be read, or
+//! can never be stored, becomes a dead letter with the reason; what can be stored later waits, unacknowledged.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use afterglow_bus::{Bus, BusError, Delivery, Lane, Settler};
+use afterglow_domain::{Clock, Interaction, Timestamp};
+use afterglow_runtime::error_chain;
+use afterglow_store::{Applied, Store, StoreError};
+use backon::{ExponentialBuilder, Retryable as _};
+use tokio_util::sync::CancellationToken;
+
+use crate::Weights;
+use crate::fold::{Traces, fold};
+use crate::relay;
+
+/// The scorer's loop.
+pub struct Scorer {
+    /// Where state lives.
+    pub store: Store,
+    /// Where interactions come from and intents go.
+    pub bus: Arc<dyn Bus>,
+    /// The time.
+    pub clock: Clock,
+    /// What interactions are worth.
+    pub weights: Weights,
+    /// Interactions in one transaction at most, ≥ 1.
+    pub batch_max: usize,
+    /// How long a batch waits to fill.
+    pub batch_wait: Duration,
+}
+
+/// The loop cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ScorerError {
+    /// Interactions cannot be taken from the bus.
+    #[error("cannot take interactions from the bus")]
+    Consume(#[source] BusError),
+}
+
+/// A delivery that could be read.
+struct Read {
+    delivery: Delivery,
+    interaction: Interaction,
+}
+
+impl Scorer {
+    /// Works until `stop`, then finishes the batch in hand.
+    pub async fn run(self, stop: CancellationToken) -> Result<(), ScorerError> {
+        // Twice the batch, so that the next one arrives while this one commits.
+        let prefetch = u16::try_from(self.batch_max.saturating_mul(2)).unwrap_or(u16::MAX);
+        let mut consumer = self.bus.consume(Lane::Interactions, prefetch).await.map_err(ScorerError::Consume)?;
+        let settler = consumer.settler();
+        let work = async {
+            while let Some(batch) = stop.run_until_cancelled(consumer.next_batch(self.batch_max, self.batch_wait)).await
+            {
+                match batch {
+                    Ok(batch) => self.take(batch, &*settler, &stop).await,
+                    Err(BusError::Closed) => break,
+                    Err(error) => return Err(ScorerError::Consume(error)),
+                }
+            }
+            Ok(())
+        };
+        let relay_stop = stop.child_token();
+        let relay = relay::run(self.store.clone(), &*self.bus, Arc::clone(&self.clock), relay_stop.clone());
+        let (worked, ()) = tokio::join!(
+            async {
+                let worked = work.await;
+                relay_stop.cancel();
+                worked
+            },
+            relay
+        );
+        worked
+    }
+
+    async fn take(&self, batch: Vec<Delivery>, settler: &dyn Settler, stop: &CancellationToken) {
+        if batch.is_empty() {
+            return;
+        }
+        let mut readable = Vec::with_capacity(batch.len());
+        for delivery in batch {
+            match Interaction::from_cloudevent(&delivery.message.body) {
+                Ok(interaction) => readable.push(Read { delivery, interaction }),
+                Err(error) => bury(&delivery, &format!("not an interaction: {error}"), settler).await,
+            }
+        }
+        let refused = self.apply(&readable, settler, stop).await;
+        if refused.is_some() && readable.len() > 1 {
+            // One of them can never be stored; the others must not wait for it.
+            for one in &readable {
+                let one = std::slice::from_ref(one);
+                if let Some(error) = self.apply(one, settler, stop).await {
+                    bury(&one[0].delivery, &error_chain(&error), settler).await;
+                }
+            }
+        } else if let (Some(error), [one]) = (refused, readable.as_slice()) {
+            bury(&one.delivery, &error_chain(&error), settler).await;
+        }
+    }
+
+    /// Applies, acknowledges and publishes. Gives back the error of a batch that can never be stored; a batch cut off by
+    /// `stop` stays unacknowledged, and comes again.
+    async fn apply(&self, batch: &[Read], settler: &dyn Settler, stop: &CancellationToken) -> Option<StoreError> {
+        if batch.is_empty() {
+            return None;
+        }
+        let interactions: Vec<Interaction> = batch.iter().map(|read| read.interaction.clone()).collect();
+        let traces: Traces = batch
+            .iter()
+            .filter_map(|read| Some((read.interaction.id, read.delivery.message.traceparent.clone()?)))
+            .collect();
+        let attempt = || async {
+            let now = (self.clock)();
+            let fold = |input: afterglow_store::FoldInput<'_>| fold(input, now, &self.weights, &traces);
+            self.store.apply_interactions(&interactions, now, relay::LEASE_MS, fold).await
+        };
+        let patiently = ExponentialBuilder::default()
+            .with_min_delay(Duration::from_millis(20))
+            .with_max_delay(Duration::from_secs(5))
+            .with_jitter()
+            .without_max_times();
+        let applying = attempt.retry(patiently).when(StoreError::is_retryable).notify(|error, after| {
+            metrics::counter!("afterglow_scorer_retries_total").increment(1);
+            tracing::warn!(error = %error_chain(error), ?after, "the store does not take a batch; trying again");
+        });
+        match stop.run_until_cancelled(applying).await? {
+            Ok(applied) => {
+                self.done(batch, applied, settler).await;
+                None
+            }
+            Err(error) => Some(error),
+        }
+    }
+
+    async fn done(&self, batch: &[Read], applied: Applied, settler: &dyn Settler) {
+        let tags: Vec<_> = batch.iter().map(|read| read.delivery.tag).collect();
+        if let Err(error) = settler.ack(&tags).await {
+            tracing::warn!(%error, "a batch comes again: it could not be acknowledged");
+        }
+        let now = (self.clock)();
+        measure(batch, &applied, now);
+        if !applied.outbox.is_empty()
+            && let Err(error) = relay::publish(&self.store, &*self.bus, applied.outbox).await
+        {
+            // The rows stay; the relay finds them when the lease has run out.
+            tracing::warn!(error = %error_chain(&error), "intents wait in the outbox");
+        }
+    }
+}
+
+fn measure(batch: &[Read], applied: &Applied, now: Timestamp) {
+    metrics::counter!("afterglow_scorer_interactions_total", "outcome" => "accepted").increment(applied.accepted);
+    metrics::counter!("afterglow_scorer_interactions_total", "outcome" => "duplicate").increment(applied.duplicates);
+    metrics::counter!("afterglow_scorer_intents_total").increment(applied.outbox.len() as u64);
+    #[expect(clippy::cast_precision_loss, reason = "a few hundred interactions, an age in milliseconds")]
+    {
+        metrics::histogram!("afterglow_scorer_batch_size").record(batch.len() as f64);
+        if let Some(oldest) = batch.iter().map(|read| read.interaction.received).min() {
+            metrics::histogram!("afterglow_scorer_lag_seconds").record(now.since(oldest).max(0) as f64 / 1000.0);
+        }
+    }
+}
+
+async fn bury(delivery: &Delivery, reason: &str, settler: &dyn Settler) {
+    metrics::counter!("afterglow_dead_letters_total", "lane" => Lane::Interactions.as_str()).increment(1);
+    tracing::error!(message = delivery.message.id, reason, "an interaction becomes a dead letter");
+    if let Err(error) = settler.dead_letter(delivery, reason).await {
+        tracing::warn!(%error, "it comes again: the dead letter could not be written");
+    }
+}

@@ -1,0 +1,84 @@
+//! Who leads a conversation: automation, another app, or a person.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{AccountId, BrandId, ConsentChange, InteractionId, Timestamp, ViewerId, ViewerKey};
+
+/// Who leads a conversation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Control {
+    /// We may answer.
+    Automation,
+    /// Another app has the thread (Meta, "Conversation routing").
+    App,
+    /// A person of the brand wrote by themself; a machine does not talk over them.
+    Person,
+}
+
+impl Control {
+    /// Whether automation has to be silent.
+    pub const fn is_handed_over(self) -> bool {
+        match self {
+            Control::Automation => false,
+            Control::App | Control::Person => true,
+        }
+    }
+
+    /// The name as stored and shown.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Control::Automation => "automation",
+            Control::App => "app",
+            Control::Person => "person",
+        }
+    }
+}
+
+/// A conversation changes hands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ControlChange {
+    /// Whose account.
+    pub brand: BrandId,
+    /// Which account.
+    pub account: AccountId,
+    /// Whose conversation.
+    pub viewer: ViewerId,
+    /// Who leads from now on.
+    pub control: Control,
+    /// The interaction that says so.
+    pub cause: InteractionId,
+    /// When it happened. The latest one holds, in whatever order they come; of two in the same millisecond, silence.
+    pub occurred: Timestamp,
+    /// When ingest took it.
+    pub received: Timestamp,
+}
+
+/// What the fast lane carries: all that may forbid a send, ahead of everything else.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "change", rename_all = "snake_case")]
+pub enum FenceChange {
+    /// A viewer said stop, perhaps stop, or start.
+    Consent(ConsentChange),
+    /// A conversation changes hands.
+    Control(ControlChange),
+}
+
+impl FenceChange {
+    /// Whose fence it concerns.
+    pub fn viewer_key(&self) -> ViewerKey {
+        let (account, viewer) = match self {
+            FenceChange::Consent(change) => (&change.account, &change.viewer),
+            FenceChange::Control(change) => (&change.account, &change.viewer),
+        };
+        ViewerKey { account: account.clone(), viewer: viewer.clone() }
+    }
+
+    /// When ingest took it.
+    pub const fn received(&self) -> Timestamp {
+        match self {
+            FenceChange::Consent(change) => change.received,
+            FenceChange::Control(change) => change.received,
+        }
+    }
+}
