@@ -1,26 +1,94 @@
 //! The one binary of Afterglow: a subcommand per service and per operator's task.
 
+mod accounts;
+mod demo;
+mod doctor;
+mod installation;
 mod interpret;
+mod keys;
+mod migrate;
+mod options;
+mod output;
+mod quarantine;
+mod serve;
+
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use serve::Service;
 
 /// What remains after a Story fades: keeps what Instagram's official APIs let a brand keep of its Story viewers, and
 /// turns it into timely, wanted conversations.
 #[derive(Parser)]
-#[command(version, arg_required_else_help = true)]
+#[command(version, arg_required_else_help = true, after_help = "Start here: afterglow demo")]
 struct Cli {
     #[command(subcommand)]
     command: Command,
+    #[command(flatten)]
+    settings: options::SettingsOptions,
 }
 
 #[derive(Subcommand)]
 enum Command {
+    /// Start everything with a simulated Meta: no server, no account, no configuration
+    Demo(demo::Options),
+    /// Run every service in one process
+    All,
+    /// Take Meta's webhooks: verify, read, hand on
+    Ingest,
+    /// Score and segment viewers
+    Scorer,
+    /// Judge intents, and send
+    Responder,
+    /// Serve the web console
+    Console,
+    /// Bring the database's schema up to date
+    Migrate,
+    /// Check the installation, and say how to mend it
+    Doctor(doctor::Options),
+    /// Brands
+    #[command(subcommand)]
+    Brand(accounts::BrandCommand),
+    /// Accounts of brands
+    #[command(subcommand)]
+    Account(accounts::AccountCommand),
+    /// What could not be understood: list, show, replay
+    #[command(subcommand)]
+    Quarantine(quarantine::Command),
+    /// Keys that seal access tokens
+    #[command(subcommand)]
+    Keys(keys::Command),
     /// Show what webhook payloads become, storing nothing
     Interpret(interpret::Arguments),
 }
 
-fn main() -> anyhow::Result<std::process::ExitCode> {
-    match Cli::parse().command {
+fn main() -> anyhow::Result<ExitCode> {
+    let cli = Cli::parse();
+    if let Command::Interpret(arguments) = &cli.command {
+        return interpret::run(arguments);
+    }
+    if let Command::Keys(command) = &cli.command {
+        return keys::run(command);
+    }
+    let settings = cli.settings.load()?;
+    if cli.settings.print_config {
+        options::print(&settings)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    match cli.command {
+        Command::Demo(options) => demo::run(&options, settings, cli.settings.data_dir),
+        Command::All => serve::run(&Service::ALL, settings),
+        Command::Ingest => serve::run(&[Service::Ingest], settings),
+        Command::Scorer => serve::run(&[Service::Scorer], settings),
+        Command::Responder => serve::run(&[Service::Responder], settings),
+        Command::Console => serve::run(&[Service::Console], settings),
+        Command::Migrate => migrate::run(&settings),
+        Command::Doctor(options) => doctor::run(&options, &settings),
+        Command::Brand(command) => accounts::run_brand(&command, &settings),
+        Command::Account(command) => accounts::run_account(&command, &settings),
+        Command::Quarantine(command) => quarantine::run(&command, &settings),
+        Command::Keys(command) => keys::run(&command),
         Command::Interpret(arguments) => interpret::run(&arguments),
     }
 }

@@ -48,7 +48,11 @@ pub async fn keep_quarantine(store: Store, bus: Arc<dyn Bus>, stop: Cancellation
                 }
             }
         }
-        let put = || store.quarantine_put(&items);
+        let items = Arc::new(items);
+        let put = || {
+            let (store, items) = (store.clone(), Arc::clone(&items));
+            async move { store.quarantine_put(&items).await }
+        };
         let patiently = ExponentialBuilder::default().with_max_delay(Duration::from_secs(5)).without_max_times();
         let keeping = put.retry(patiently).when(StoreError::is_retryable).notify(|error, after| {
             tracing::warn!(error = %error_chain(error), ?after, "quarantine waits for the store");

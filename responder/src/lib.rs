@@ -3,7 +3,10 @@
 //! | file | what it holds |
 //! | --- | --- |
 //! | `policy` | the gate: a pure function of (intent, facts, now) |
+//! | `service` | the loops around it |
 
 mod policy;
+mod service;
 
 pub use policy::{POLICY_VERSION, Policy, TEXT_MAX_BYTES, decide, text_for};
+pub use service::{Responder, ResponderError, ResponderOptions, token_context};

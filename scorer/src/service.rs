@@ -9,7 +9,7 @@ use std::time::Duration;
 use afterglow_bus::{Bus, BusError, Delivery, Lane, Settler};
 use afterglow_domain::{Clock, Interaction, Timestamp};
 use afterglow_runtime::error_chain;
-use afterglow_store::{Applied, Store, StoreError};
+use afterglow_store::{Applied, FoldInput, Store, StoreError};
 use backon::{ExponentialBuilder, Retryable as _};
 use tokio_util::sync::CancellationToken;
 
@@ -109,15 +109,17 @@ impl Scorer {
         if batch.is_empty() {
             return None;
         }
-        let interactions: Vec<Interaction> = batch.iter().map(|read| read.interaction.clone()).collect();
-        let traces: Traces = batch
-            .iter()
-            .filter_map(|read| Some((read.interaction.id, read.delivery.message.traceparent.clone()?)))
-            .collect();
-        let attempt = || async {
-            let now = (self.clock)();
-            let fold = |input: afterglow_store::FoldInput<'_>| fold(input, now, &self.weights, &traces);
-            self.store.apply_interactions(&interactions, now, relay::LEASE_MS, fold).await
+        let interactions: Arc<[Interaction]> = batch.iter().map(|read| read.interaction.clone()).collect();
+        let traces =
+            batch.iter().filter_map(|read| Some((read.interaction.id, read.delivery.message.traceparent.clone()?)));
+        let traces: Arc<Traces> = Arc::new(traces.collect());
+        let attempt = || {
+            let (store, now, weights) = (self.store.clone(), (self.clock)(), self.weights.clone());
+            let (interactions, traces) = (Arc::clone(&interactions), Arc::clone(&traces));
+            async move {
+                let fold = |input: FoldInput<'_>| fold(input, now, &weights, &traces);
+                store.apply_interactions(&interactions, now, relay::LEASE_MS, fold).await
+            }
         };
         let patiently = ExponentialBuilder::default()
             .with_min_delay(Duration::from_millis(20))

@@ -8,8 +8,10 @@
 //! | `signature` | HMAC-SHA256 over the raw bytes, several rotating secrets, the handshake's token |
 //! | `webhook/` | envelope → events → interactions |
 //! | `webhook/lenient` | ids and times in all the forms that Meta writes |
+//! | `graph/` | the Graph API: send, read back, what errors ask of us |
 //! | `webhook/ids` | from which of Meta's ids an interaction's id is derived |
 
+pub mod graph;
 mod signature;
 pub mod webhook;
 

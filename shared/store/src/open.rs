@@ -4,6 +4,7 @@ use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
+use afterglow_domain::Timestamp;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
@@ -78,6 +79,16 @@ impl Store {
     pub async fn ping(&self) -> Result<(), StoreError> {
         on_read!(&self.engine, |pool| sqlx::query("SELECT 1").execute(pool).await.map(drop))?;
         Ok(())
+    }
+
+    /// The database's own time; for comparing clocks.
+    pub async fn now(&self) -> Result<Timestamp, StoreError> {
+        let sql = match self.engine {
+            Engine::Postgres(_) => "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)",
+            Engine::Sqlite { .. } => "SELECT CAST(unixepoch('subsec') * 1000 AS INTEGER)",
+        };
+        let (ms,): (i64,) = on_read!(&self.engine, |pool| sqlx::query_as(sql).fetch_one(pool).await?);
+        Ok(Timestamp::from_millis(ms))
     }
 
     /// Waits for what runs, then closes every connection.

@@ -1,0 +1,91 @@
+//! Stops and hand-overs, recorded before anything else.
+//!
+//! A lane of its own, so that a stop waits behind no backlog; one transaction each, so that it waits for no batch.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use afterglow_bus::{BusError, Delivery, Lane, Settler};
+use afterglow_domain::FenceChange;
+use afterglow_runtime::error_chain;
+use afterglow_store::StoreError;
+use backon::{ExponentialBuilder, Retryable as _};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::{Responder, ResponderError};
+
+const PREFETCH: u16 = 64;
+
+pub(super) async fn run(responder: &Arc<Responder>, stop: &CancellationToken) -> Result<(), ResponderError> {
+    let failed = |source| ResponderError::Consume { lane: Lane::Consent.as_str(), source };
+    let mut consumer = responder.bus.consume(Lane::Consent, PREFETCH).await.map_err(failed)?;
+    let settler = consumer.settler();
+    loop {
+        let batch = consumer.next_batch(usize::from(PREFETCH), Duration::ZERO);
+        let batch = match stop.run_until_cancelled(batch).await {
+            None | Some(Err(BusError::Closed)) => return Ok(()),
+            Some(Ok(batch)) => batch,
+            Some(Err(error)) => return Err(failed(error)),
+        };
+        let mut under_way = JoinSet::new();
+        for delivery in batch {
+            under_way.spawn(take(Arc::clone(responder), delivery, Arc::clone(&settler), stop.clone()));
+        }
+        while under_way.join_next().await.is_some() {}
+    }
+}
+
+async fn take(responder: Arc<Responder>, delivery: Delivery, settler: Arc<dyn Settler>, stop: CancellationToken) {
+    let settled = match serde_json::from_slice::<FenceChange>(&delivery.message.body) {
+        Err(error) => bury(&delivery, &format!("not a change of consent or control: {error}"), &*settler).await,
+        Ok(change) => {
+            let received = change.received();
+            let record = || record(Arc::clone(&responder), change.clone());
+            // Short pauses: until it is recorded, a send may start that must not.
+            let patiently = ExponentialBuilder::default()
+                .with_min_delay(Duration::from_millis(5))
+                .with_max_delay(Duration::from_secs(1))
+                .without_max_times();
+            let recording = record.retry(patiently).when(StoreError::is_retryable).notify(|error, _| {
+                tracing::error!(error = %error_chain(error), "a stop or hand-over cannot be recorded yet");
+            });
+            match stop.run_until_cancelled(recording).await {
+                None => return, // unacknowledged: it comes again
+                Some(Ok(())) => {
+                    let late = (responder.clock)().since(received).max(0);
+                    #[expect(clippy::cast_precision_loss, reason = "milliseconds of a delay")]
+                    metrics::histogram!("afterglow_consent_lag_seconds").record(late as f64 / 1000.0);
+                    settler.ack(&[delivery.tag]).await
+                }
+                Some(Err(error)) => bury(&delivery, &error_chain(&error), &*settler).await,
+            }
+        }
+    };
+    if let Err(error) = settled {
+        tracing::warn!(%error, "a change of consent or control comes again");
+    }
+}
+
+async fn record(responder: Arc<Responder>, change: FenceChange) -> Result<(), StoreError> {
+    let now = (responder.clock)();
+    match change {
+        FenceChange::Consent(change) => {
+            let recorded = responder.store.record_consent(&change, now).await?;
+            if !recorded.duplicate {
+                metrics::counter!("afterglow_consent_changes_total", "state" => change.state.as_str()).increment(1);
+            }
+        }
+        FenceChange::Control(change) => {
+            responder.store.record_control(&change, now).await?;
+            metrics::counter!("afterglow_control_changes_total", "control" => change.control.as_str()).increment(1);
+        }
+    }
+    Ok(())
+}
+
+async fn bury(delivery: &Delivery, reason: &str, settler: &dyn Settler) -> Result<(), BusError> {
+    metrics::counter!("afterglow_dead_letters_total", "lane" => Lane::Consent.as_str()).increment(1);
+    tracing::error!(message = delivery.message.id, reason, "a change of consent becomes a dead letter");
+    settler.dead_letter(delivery, reason).await
+}

@@ -1,0 +1,72 @@
+//! Sends of which it is not known whether they went out: the echo settles them (the scorer sees it), else the
+//! conversation is read, else a person is asked. None is ever repeated.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use afterglow_meta::graph::GraphAccount;
+use afterglow_runtime::error_chain;
+use afterglow_store::{Resolution, StoreError, UnknownSend};
+use tokio_util::sync::CancellationToken;
+
+use super::Responder;
+
+const LIMIT: u32 = 50;
+/// Messages of a conversation that are read back: ours is among the latest.
+const MESSAGES: u32 = 20;
+/// A clock ahead of ours must not hide a message.
+const SKEW_MS: i64 = 60_000;
+
+pub(super) async fn run(responder: &Arc<Responder>, stop: &CancellationToken) {
+    while stop
+        .run_until_cancelled(tokio::time::sleep(responder.sweep_every.max(Duration::from_millis(200))))
+        .await
+        .is_some()
+    {
+        if let Err(error) = settle(responder, stop).await {
+            tracing::warn!(error = %error_chain(&error), "sends of unknown fate wait");
+        }
+    }
+}
+
+async fn settle(responder: &Responder, stop: &CancellationToken) -> Result<(), StoreError> {
+    let waiting = responder.store.unknown_sends(LIMIT).await?;
+    #[expect(clippy::cast_precision_loss, reason = "at most the limit")]
+    metrics::gauge!("afterglow_sends_of_unknown_fate").set(waiting.len() as f64);
+    for send in waiting {
+        let now = (responder.clock)();
+        let age = Duration::from_millis(u64::try_from(now.since(send.started.unwrap_or_default())).unwrap_or(0));
+        if age < responder.echo_patience {
+            continue;
+        }
+        let Some(found) = stop.run_until_cancelled(look(responder, &send)).await else { return Ok(()) };
+        let resolution = match found {
+            Some(message_id) => Resolution::Found { message_id },
+            None if age < responder.fate_patience => continue,
+            None => Resolution::NotFound,
+        };
+        tracing::info!(send = %send.send, found = matches!(resolution, Resolution::Found { .. }), "a fate is settled");
+        responder.store.resolve_unknown(send.send, &resolution, (responder.clock)()).await?;
+    }
+    Ok(())
+}
+
+/// Looks for the message in the conversation.
+async fn look(responder: &Responder, send: &UnknownSend) -> Option<String> {
+    let token = responder.tokens.of(&send.account).await.ok()?;
+    let account = GraphAccount { id: &send.account, login: token.login, token: &token.secret };
+    let messages = match responder.graph.recent_messages(&account, &send.viewer, MESSAGES).await {
+        Ok(messages) => messages,
+        Err(error) => {
+            tracing::warn!(send = %send.send, error = %error_chain(&error), "a conversation cannot be read");
+            return None;
+        }
+    };
+    let since = send.started.unwrap_or_default().minus(SKEW_MS);
+    let ours = messages.into_iter().find(|message| {
+        message.from.as_deref() == Some(send.account.as_str())
+            && message.text.as_deref() == Some(send.text.as_str())
+            && message.created >= since
+    });
+    ours.map(|message| message.id)
+}

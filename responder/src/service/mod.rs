@@ -1,0 +1,136 @@
+//! The loops around the gate.
+//!
+//! | file | what it holds |
+//! | --- | --- |
+//! | `consent_lane` | stops and hand-overs, recorded before anything else |
+//! | `intents_lane` | intents from the bus |
+//! | `speak` | one intent: judge, reserve, start, call, finish |
+//! | `sweep` | intents that are due again, leases that ran out |
+//! | `fate` | sends of which it is not known whether they went out |
+//! | `tokens` | access tokens, opened and held for a short time |
+//! | `pace` | room for the next message of an account |
+
+mod consent_lane;
+mod fate;
+mod intents_lane;
+mod pace;
+mod speak;
+mod sweep;
+mod tokens;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use afterglow_bus::{Bus, BusError};
+use afterglow_domain::Clock;
+use afterglow_meta::graph::GraphClient;
+use afterglow_runtime::Keyring;
+use afterglow_store::Store;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use crate::Policy;
+use pace::Pace;
+use tokens::Tokens;
+pub use tokens::token_context;
+
+/// What the responder is given.
+pub struct ResponderOptions {
+    /// Where state lives.
+    pub store: Store,
+    /// Where intents and stops come from.
+    pub bus: Arc<dyn Bus>,
+    /// How Meta is spoken to.
+    pub graph: GraphClient,
+    /// Opens access tokens.
+    pub keyring: Arc<Keyring>,
+    /// The time.
+    pub clock: Clock,
+    /// What the gate may assume.
+    pub policy: Policy,
+    /// Intents that are judged or sent at once, ≥ 1.
+    pub concurrency: u16,
+    /// How often due intents and lost sends are looked for.
+    pub sweep_every: Duration,
+    /// How long one call to Meta may take at most; leases are made to outlast it.
+    pub send_timeout: Duration,
+    /// Messages a second from one account.
+    pub sends_per_second: u32,
+    /// How long a send of unknown fate waits for its echo before the conversation is read.
+    pub echo_patience: Duration,
+    /// How long its fate is looked for before a person is asked.
+    pub fate_patience: Duration,
+}
+
+/// A loop cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ResponderError {
+    /// A lane cannot be read.
+    #[error("cannot take {lane} from the bus")]
+    Consume {
+        /// Which lane.
+        lane: &'static str,
+        /// Why.
+        source: BusError,
+    },
+}
+
+/// The one way out.
+pub struct Responder {
+    store: Store,
+    bus: Arc<dyn Bus>,
+    graph: GraphClient,
+    tokens: Tokens,
+    clock: Clock,
+    policy: Policy,
+    pace: Pace,
+    room: Arc<Semaphore>,
+    concurrency: u16,
+    sweep_every: Duration,
+    lease_ms: i64,
+    echo_patience: Duration,
+    fate_patience: Duration,
+}
+
+impl Responder {
+    /// Puts the parts together; nothing runs yet.
+    pub fn new(options: ResponderOptions) -> Self {
+        let ResponderOptions { store, bus, graph, keyring, clock, policy, concurrency, .. } = options;
+        let concurrency = concurrency.max(1);
+        // A send whose lease runs out is taken for lost: the call must have ended long before.
+        let lease = options.send_timeout * 2 + Duration::from_secs(5);
+        Self {
+            tokens: Tokens::new(store.clone(), keyring, Arc::clone(&clock)),
+            store,
+            bus,
+            graph,
+            clock,
+            policy,
+            pace: Pace::new(options.sends_per_second),
+            room: Arc::new(Semaphore::new(usize::from(concurrency))),
+            concurrency,
+            sweep_every: options.sweep_every,
+            lease_ms: i64::try_from(lease.as_millis()).unwrap_or(i64::MAX),
+            echo_patience: options.echo_patience,
+            fate_patience: options.fate_patience,
+        }
+    }
+
+    /// Works until `stop`; then finishes what it is saying and returns.
+    pub async fn run(self, stop: CancellationToken) -> Result<(), ResponderError> {
+        let this = Arc::new(self);
+        let stop = stop.child_token();
+        // One that fails takes the others along, each in its own order.
+        let guarded = |ended: Result<(), ResponderError>| {
+            stop.cancel();
+            ended
+        };
+        let (stops, intents, (), ()) = tokio::join!(
+            async { guarded(consent_lane::run(&this, &stop).await) },
+            async { guarded(intents_lane::run(&this, &stop).await) },
+            sweep::run(&this, &stop),
+            fate::run(&this, &stop),
+        );
+        stops.and(intents)
+    }
+}

@@ -1,0 +1,196 @@
+//! One intent: judge, reserve, start, call, finish.
+
+use std::time::Duration;
+
+use afterglow_domain::{Decision, Facts, Intent, Reason, Timestamp, Verdict};
+use afterglow_meta::graph::{ErrorClass, GraphAccount, GraphError, Recipient, SendMessage, SendOutcome as Answer};
+use afterglow_runtime::error_chain;
+use afterglow_store::{Finished, JudgeTerms, Judged, Reservation, SendOutcome, Start, StoreError};
+use backon::{ExponentialBuilder, Retryable as _};
+use tokio_util::sync::CancellationToken;
+
+use super::Responder;
+use super::tokens::{Token, TokenError};
+use crate::policy::{POLICY_VERSION, decide, text_for};
+
+/// How often a decision that was overtaken is made anew before the sweep takes it over.
+const JUDGEMENTS: u32 = 3;
+/// Pauses after a refusal "for now", by attempt; the last one holds for all further attempts.
+const PAUSES_MS: [i64; 6] = [1_000, 5_000, 30_000, 120_000, 600_000, 1_800_000];
+
+/// What became of an intent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Spoken {
+    /// What was to be done now is done, and stands in the store.
+    Settled,
+    /// We are stopping; nothing was begun.
+    NotNow,
+}
+
+/// Judges an intent, and sends if the verdict says so.
+pub(super) async fn speak(
+    responder: &Responder,
+    intent: &Intent,
+    stop: &CancellationToken,
+) -> Result<Spoken, StoreError> {
+    for _ in 0..JUDGEMENTS {
+        // Room first: a reservation that waits for room is one that a stop may overtake for nothing.
+        if stop.run_until_cancelled(responder.pace.wait(&intent.account)).await.is_none() {
+            return Ok(Spoken::NotNow);
+        }
+        let now = (responder.clock)();
+        let terms = JudgeTerms { policy_version: POLICY_VERSION, now, lease_ms: responder.lease_ms };
+        let judge = |facts: &Facts| judged(intent, facts, now, responder);
+        let reservation = match responder.store.judge(intent, terms, judge).await? {
+            Judged::Already(_) => return Ok(Spoken::Settled),
+            Judged::Decided(decision) => {
+                count(&decision);
+                return Ok(Spoken::Settled);
+            }
+            Judged::Reserved(reservation) => reservation,
+        };
+        count(&Decision::send());
+        if stop.is_cancelled() {
+            return Ok(Spoken::NotNow); // the reservation runs out, and the sweep judges anew
+        }
+        match call(responder, intent, &reservation).await? {
+            Start::Go | Start::Gone => return Ok(Spoken::Settled),
+            Start::Fenced => {} // a stop or a hand-over came in between: judge anew, with what is known now
+        }
+    }
+    Ok(Spoken::Settled)
+}
+
+fn judged(intent: &Intent, facts: &Facts, now: Timestamp, responder: &Responder) -> (Decision, Option<String>) {
+    let decision = decide(intent, facts, now, &responder.policy);
+    let text = (decision.verdict == Verdict::Send).then(|| text_for(intent.play, facts).to_owned());
+    (decision, text)
+}
+
+fn count(decision: &Decision) {
+    let reason = decision.reasons.first().map_or("none_given", |reason| reason.as_str());
+    let verdict = decision.verdict.as_str();
+    metrics::counter!("afterglow_decisions_total", "verdict" => verdict, "reason" => reason).increment(1);
+}
+
+/// Starts the send and calls Meta. Whatever comes back is written down; nothing here calls twice.
+async fn call(responder: &Responder, intent: &Intent, reservation: &Reservation) -> Result<Start, StoreError> {
+    // The token before the start: what can fail without a doubt fails before there can be one.
+    let token = responder.tokens.of(&reservation.account).await;
+    let now = (responder.clock)();
+    let start = responder.store.start_send(reservation, now, responder.lease_ms).await?;
+    if start != Start::Go {
+        return Ok(start);
+    }
+    let outcome = match token {
+        Ok(token) => ask(responder, &token, reservation, intent).await,
+        Err(error) => without_token(responder, &error, reservation).await,
+    };
+    metrics::counter!("afterglow_sends_total", "outcome" => name(&outcome)).increment(1);
+    finish(responder, reservation, &outcome).await;
+    Ok(Start::Go)
+}
+
+async fn ask(responder: &Responder, token: &Token, reservation: &Reservation, intent: &Intent) -> SendOutcome {
+    let account = GraphAccount { id: &reservation.account, login: token.login, token: &token.secret };
+    let metadata = reservation.send.to_string();
+    let message =
+        SendMessage { recipient: Recipient::Person(&reservation.viewer), text: &reservation.text, metadata: &metadata };
+    let begun = tokio::time::Instant::now();
+    let report = responder.graph.send(&account, &message).await;
+    metrics::histogram!("afterglow_send_seconds").record(begun.elapsed().as_secs_f64());
+    let now = (responder.clock)();
+    #[expect(clippy::cast_precision_loss, reason = "milliseconds of a delay")]
+    metrics::histogram!("afterglow_answer_seconds").record(now.since(intent.cause_occurred).max(0) as f64 / 1000.0);
+    match report.outcome {
+        Answer::Sent { message_id, .. } => SendOutcome::Sent { message_id },
+        Answer::Unknown { why } => SendOutcome::Unknown { error: why },
+        Answer::Refused(error) => refused(responder, reservation, &error, now).await,
+    }
+}
+
+/// What a certain refusal means for the intent, and for the account.
+async fn refused(responder: &Responder, reservation: &Reservation, error: &GraphError, now: Timestamp) -> SendOutcome {
+    let failed =
+        |reason| SendOutcome::Failed { code: error.code, subcode: error.subcode, text: error.message.clone(), reason };
+    let later = |reason| SendOutcome::RetryAt { due: now.plus(pause_ms(reservation.attempt)), reason };
+    match error.class {
+        ErrorClass::RetryLater => {
+            responder.pace.pause(&reservation.account, Duration::from_secs(1));
+            later(Reason::RateLimited)
+        }
+        ErrorClass::Busy => later(Reason::MetaBusy),
+        ErrorClass::WindowClosed => failed(Reason::WindowClosed),
+        ErrorClass::AlreadyAnswered => failed(Reason::AlreadyAnswered),
+        ErrorClass::NotOwner => failed(Reason::HandedOver),
+        ErrorClass::BadRequest => failed(Reason::BadText),
+        ErrorClass::OptedOut => failed(Reason::OptedOut),
+        // `send` never reports a doubt as a refusal; were it to, nothing would be sent again.
+        ErrorClass::ViewerUnreachable | ErrorClass::Unknown | ErrorClass::InDoubt => failed(Reason::RefusedByMeta),
+        ErrorClass::TokenInvalid | ErrorClass::Permission | ErrorClass::AccountRestricted => {
+            pause_account(responder, reservation, error).await;
+            // Judged again at once, the pause holds it for a person instead of losing it.
+            SendOutcome::RetryAt { due: now, reason: Reason::AccountPaused }
+        }
+    }
+}
+
+/// Nothing is sent from the account until somebody has mended it.
+async fn pause_account(responder: &Responder, reservation: &Reservation, error: &GraphError) {
+    let reason = match error.subcode {
+        Some(subcode) => format!("Meta refuses: code {}/{subcode}", error.code.unwrap_or_default()),
+        None => format!("Meta refuses: code {}", error.code.unwrap_or_default()),
+    };
+    responder.tokens.forget(&reservation.account);
+    metrics::counter!("afterglow_accounts_paused_total").increment(1);
+    if let Err(error) = responder.store.pause_account(&reservation.account, &reason, (responder.clock)()).await {
+        tracing::error!(account = %reservation.account, error = %error_chain(&error), "cannot pause an account");
+    }
+}
+
+/// Nothing was asked of Meta: the token cannot be had.
+async fn without_token(responder: &Responder, error: &TokenError, reservation: &Reservation) -> SendOutcome {
+    tracing::error!(account = %reservation.account, error = %error_chain(error), "no access token for a send");
+    let now = (responder.clock)();
+    if error.is_lasting() {
+        let reason = error_chain(error);
+        if let Err(error) = responder.store.pause_account(&reservation.account, &reason, now).await {
+            tracing::error!(account = %reservation.account, error = %error_chain(&error), "cannot pause an account");
+        }
+    }
+    SendOutcome::RetryAt { due: now.plus(pause_ms(reservation.attempt)), reason: Reason::NoToken }
+}
+
+/// Writes down what became of a send, as long as it takes; the lease bounds it, for then the sweep calls it unknown.
+async fn finish(responder: &Responder, reservation: &Reservation, outcome: &SendOutcome) {
+    let attempt = || {
+        let (store, send, outcome, now) =
+            (responder.store.clone(), reservation.send, outcome.clone(), (responder.clock)());
+        async move { store.finish_send(send, &outcome, now).await }
+    };
+    let patiently = ExponentialBuilder::default().with_min_delay(Duration::from_millis(10)).with_max_times(12);
+    match attempt.retry(patiently).when(StoreError::is_retryable).await {
+        Ok(Finished::Done) => {}
+        Ok(Finished::Already(status)) => {
+            tracing::info!(send = %reservation.send, ?status, "a send was settled by its echo first");
+        }
+        Ok(Finished::Gone) => tracing::error!(send = %reservation.send, "a send has vanished from the store"),
+        Err(error) => {
+            tracing::error!(send = %reservation.send, error = %error_chain(&error), "a send's outcome is not written");
+        }
+    }
+}
+
+fn pause_ms(attempt: i64) -> i64 {
+    let at = usize::try_from(attempt.max(1) - 1).unwrap_or(usize::MAX);
+    PAUSES_MS[at.min(PAUSES_MS.len() - 1)]
+}
+
+const fn name(outcome: &SendOutcome) -> &'static str {
+    match outcome {
+        SendOutcome::Sent { .. } => "sent",
+        SendOutcome::Failed { .. } => "failed",
+        SendOutcome::RetryAt { .. } => "deferred",
+        SendOutcome::Unknown { .. } => "unknown",
+    }
+}

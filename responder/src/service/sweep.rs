@@ -1,0 +1,49 @@
+//! Intents that are due again, leases that ran out.
+
+use std::sync::Arc;
+
+use afterglow_runtime::error_chain;
+use afterglow_store::StoreError;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::Responder;
+use super::speak::speak;
+
+/// How long a due intent is this process's to judge; then another may.
+const LEASE_MS: i64 = 30_000;
+
+pub(super) async fn run(responder: &Arc<Responder>, stop: &CancellationToken) {
+    while stop.run_until_cancelled(tokio::time::sleep(responder.sweep_every)).await.is_some() {
+        if let Err(error) = sweep(responder, stop).await {
+            tracing::warn!(error = %error_chain(&error), "due intents wait");
+        }
+    }
+}
+
+async fn sweep(responder: &Arc<Responder>, stop: &CancellationToken) -> Result<(), StoreError> {
+    let expired = responder.store.expire_leases((responder.clock)()).await?;
+    if expired.unknown > 0 {
+        tracing::warn!(sends = expired.unknown, "sends of which the caller vanished: their fate is looked for");
+    }
+    loop {
+        let limit = u32::from(responder.concurrency);
+        let due = responder.store.due_intents((responder.clock)(), limit, LEASE_MS).await?;
+        let full = due.len() == usize::from(responder.concurrency);
+        let mut under_way = JoinSet::new();
+        for intent in due {
+            let Ok(permit) = Arc::clone(&responder.room).acquire_owned().await else { break };
+            let (responder, stop) = (Arc::clone(responder), stop.clone());
+            under_way.spawn(async move {
+                if let Err(error) = speak(&responder, &intent, &stop).await {
+                    tracing::warn!(intent = %intent.id, error = %error_chain(&error), "a due intent waits");
+                }
+                drop(permit);
+            });
+        }
+        while under_way.join_next().await.is_some() {}
+        if !full || stop.is_cancelled() {
+            return Ok(());
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! Requests, answers, and limits of time and size.
+
+use std::sync::Arc;
+
+use afterglow_domain::{AccountId, Login};
+use reqwest::header::HeaderMap;
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::usage::Usage;
+
+/// Bytes of an answer that are read at most. Meta's answers to us are a few hundred; a page of messages some 10 kB.
+const ANSWER_LIMIT: usize = 1024 * 1024;
+
+/// Where the Graph API is, and in which version.
+#[derive(Debug, Clone)]
+pub struct GraphHosts {
+    /// Base for accounts connected through Instagram Login, without a slash at the end.
+    pub instagram: String,
+    /// Base for accounts connected through Facebook Login.
+    pub facebook: String,
+    /// `v25.0`
+    pub version: String,
+}
+
+impl Default for GraphHosts {
+    fn default() -> Self {
+        Self {
+            instagram: "https://graph.instagram.com".into(),
+            facebook: "https://graph.facebook.com".into(),
+            version: "v25.0".into(),
+        }
+    }
+}
+
+impl GraphHosts {
+    /// One base for both, such as a simulator's.
+    pub fn single(base: &str) -> Self {
+        let base = base.trim_end_matches('/').to_owned();
+        Self { instagram: base.clone(), facebook: base, ..Self::default() }
+    }
+}
+
+/// In whose name a call is made.
+#[derive(Debug, Clone, Copy)]
+pub struct GraphAccount<'a> {
+    /// The professional account or Page.
+    pub id: &'a AccountId,
+    /// How it was connected: decides the host.
+    pub login: Login,
+    /// Its access token; travels in a header, never in a URL, which others log.
+    pub token: &'a SecretString,
+}
+
+/// The client. Cloning shares its connections.
+#[derive(Debug, Clone)]
+pub struct GraphClient {
+    http: reqwest::Client,
+    hosts: Arc<GraphHosts>,
+}
+
+/// An answer, read to its end.
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) usage: Usage,
+    pub(super) body: Vec<u8>,
+}
+
+/// There is no answer.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NoAnswer {
+    /// No connection was made, so nothing was asked.
+    #[error("cannot connect")]
+    NotConnected(#[source] reqwest::Error),
+    /// The request may have arrived.
+    #[error("no whole answer")]
+    InDoubt(#[source] reqwest::Error),
+    /// The answer is longer than any that Meta gives.
+    #[error("an answer of more than {ANSWER_LIMIT} bytes")]
+    TooLong,
+}
+
+impl From<reqwest::Error> for NoAnswer {
+    fn from(error: reqwest::Error) -> Self {
+        // Without its URL, which names the account.
+        let error = error.without_url();
+        if error.is_connect() || error.is_builder() { NoAnswer::NotConnected(error) } else { NoAnswer::InDoubt(error) }
+    }
+}
+
+impl GraphClient {
+    /// A client over `http`, which brings the time-outs and must follow no redirects.
+    pub fn new(http: reqwest::Client, hosts: GraphHosts) -> Self {
+        Self { http, hosts: Arc::new(hosts) }
+    }
+
+    fn url(&self, account: &GraphAccount<'_>, edge: &str) -> String {
+        let host = match account.login {
+            Login::Instagram => &self.hosts.instagram,
+            Login::Facebook => &self.hosts.facebook,
+        };
+        format!("{host}/{}/{}/{edge}", self.hosts.version, account.id)
+    }
+
+    pub(super) async fn post(
+        &self,
+        account: &GraphAccount<'_>,
+        edge: &str,
+        body: &serde_json::Value,
+    ) -> Result<Answer, NoAnswer> {
+        let request = self.http.post(self.url(account, edge)).bearer_auth(account.token.expose_secret()).json(body);
+        read(request.send().await?).await
+    }
+
+    pub(super) async fn get(
+        &self,
+        account: &GraphAccount<'_>,
+        edge: &str,
+        query: &[(&str, &str)],
+    ) -> Result<Answer, NoAnswer> {
+        let request = self.http.get(self.url(account, edge)).bearer_auth(account.token.expose_secret()).query(query);
+        read(request.send().await?).await
+    }
+}
+
+async fn read(mut response: reqwest::Response) -> Result<Answer, NoAnswer> {
+    let status = response.status().as_u16();
+    let usage = usage_of(response.headers());
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| NoAnswer::InDoubt(error.without_url()))? {
+        if body.len() + chunk.len() > ANSWER_LIMIT {
+            return Err(NoAnswer::TooLong);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Answer { status, usage, body })
+}
+
+fn usage_of(headers: &HeaderMap) -> Usage {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    Usage::read(text("x-app-usage"), text("x-business-use-case-usage"))
+}

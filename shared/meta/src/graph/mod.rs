@@ -1,0 +1,24 @@
+//! Meta's Graph API, as far as we speak it: send a message, read a conversation back.
+//!
+//! The client asks once and says exactly what it learnt. Above all it tells "refused, so nothing went out" from "it may
+//! have gone out": what is in doubt is never sent again by anybody.
+//!
+//! | file | what it holds |
+//! | --- | --- |
+//! | `client` | requests, answers, limits of time and size |
+//! | `send` | the Send API, and what its answers mean |
+//! | `conversation` | what was said lately, for sends of unknown fate |
+//! | `errors` | the table of error codes, with what each asks of us |
+//! | `usage` | how much of the limits is used, from the headers |
+
+mod client;
+mod conversation;
+pub mod errors;
+mod send;
+mod usage;
+
+pub use client::{GraphAccount, GraphClient, GraphHosts};
+pub use conversation::{ReadError, ThreadMessage};
+pub use errors::{ErrorClass, GraphError};
+pub use send::{Recipient, SendMessage, SendOutcome, SendReport};
+pub use usage::Usage;

@@ -1,0 +1,152 @@
+//! `afterglow brand` and `afterglow account`: whom we work for, and through which accounts.
+
+use std::io::Read as _;
+use std::process::ExitCode;
+
+use afterglow_domain::{AccountId, BrandId, BrandSettings, Channel, Login, StoryReplyAutoresponder};
+use afterglow_responder::{TEXT_MAX_BYTES, token_context};
+use afterglow_runtime::Settings;
+use afterglow_store::{Account, Brand, SealedToken};
+use anyhow::{Context as _, bail};
+use secrecy::SecretString;
+use serde_json::json;
+
+use crate::installation::{clock, keyring, ready_store};
+
+#[derive(clap::Subcommand)]
+pub(crate) enum BrandCommand {
+    /// Add a brand, or change its name, time zone and autoresponder
+    Add {
+        /// Its id, such as `lumen`
+        id: String,
+        /// Its name for people [default: the id]
+        #[arg(long)]
+        name: Option<String>,
+        /// IANA time zone
+        #[arg(long, default_value = "UTC")]
+        time_zone: String,
+        /// Answer Story replies with this text; without it the autoresponder is off
+        #[arg(long)]
+        story_reply_text: Option<String>,
+    },
+    /// List the brands, one JSON object a line
+    List,
+}
+
+#[derive(clap::Subcommand)]
+pub(crate) enum AccountCommand {
+    /// Add an account of a brand, or change its token; the access token is read from standard input
+    Add {
+        /// Meta's id of the professional account or Page
+        id: String,
+        /// The brand that owns it
+        #[arg(long)]
+        brand: String,
+        /// Its name
+        #[arg(long)]
+        username: Option<String>,
+        /// It is a Facebook Page
+        #[arg(long)]
+        page: bool,
+        /// It was connected through Facebook Login (graph.facebook.com)
+        #[arg(long)]
+        facebook_login: bool,
+        /// Read no token: the account takes webhooks, and sends nothing
+        #[arg(long)]
+        without_token: bool,
+    },
+    /// Let an account send again that was paused
+    Resume {
+        /// Meta's id
+        id: String,
+    },
+    /// List the accounts, one JSON object a line, without their tokens
+    List,
+}
+
+#[tokio::main(flavor = "current_thread")]
+pub(crate) async fn run_brand(command: &BrandCommand, settings: &Settings) -> anyhow::Result<ExitCode> {
+    let store = ready_store(settings).await?;
+    match command {
+        BrandCommand::Add { id, name, time_zone, story_reply_text } => {
+            jiff::tz::TimeZone::get(time_zone)
+                .with_context(|| format!("{time_zone:?} is no time zone: expected a name such as Europe/Amsterdam"))?;
+            let story_reply_autoresponder = match story_reply_text {
+                Some(text) if text.trim().is_empty() || text.len() > TEXT_MAX_BYTES => {
+                    bail!("the text has {} bytes: Instagram takes 1 to {TEXT_MAX_BYTES}", text.len())
+                }
+                Some(text) => StoryReplyAutoresponder { enabled: true, text: text.clone() },
+                None => StoryReplyAutoresponder::default(),
+            };
+            let brand = Brand {
+                id: BrandId::new(id.as_str()),
+                name: name.clone().unwrap_or_else(|| id.clone()),
+                time_zone: time_zone.clone(),
+                settings: BrandSettings { story_reply_autoresponder },
+                created: clock()(),
+            };
+            store.upsert_brand(&brand).await?;
+        }
+        BrandCommand::List => {
+            for brand in store.brands().await? {
+                crate::output::line(json!({
+                    "id": brand.id, "name": brand.name, "time_zone": brand.time_zone, "settings": brand.settings,
+                    "created": brand.created.to_rfc3339(),
+                }))?;
+            }
+        }
+    }
+    store.close().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+#[tokio::main(flavor = "current_thread")]
+pub(crate) async fn run_account(command: &AccountCommand, settings: &Settings) -> anyhow::Result<ExitCode> {
+    let store = ready_store(settings).await?;
+    match command {
+        AccountCommand::Add { id, brand, username, page, facebook_login, without_token } => {
+            let id = AccountId::new(id.as_str());
+            let token_sealed = if *without_token { None } else { Some(sealed_token(&id, settings)?) };
+            let account = Account {
+                id,
+                brand: BrandId::new(brand.as_str()),
+                channel: if *page { Channel::Page } else { Channel::Instagram },
+                login: if *facebook_login || *page { Login::Facebook } else { Login::Instagram },
+                username: username.clone(),
+                token_sealed,
+                paused_reason: None,
+                created: clock()(),
+            };
+            store.upsert_account(&account).await.with_context(|| format!("is there a brand {brand:?}?"))?;
+        }
+        AccountCommand::Resume { id } => {
+            if !store.resume_account(&AccountId::new(id.as_str())).await? {
+                bail!("there is no account {id}: see `afterglow account list`");
+            }
+        }
+        AccountCommand::List => {
+            for account in store.accounts().await? {
+                crate::output::line(json!({
+                    "id": account.id, "brand": account.brand, "channel": account.channel.as_str(),
+                    "login": account.login, "username": account.username,
+                    "has_token": account.token_sealed.is_some(), "paused": account.paused_reason,
+                }))?;
+            }
+        }
+    }
+    store.close().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn sealed_token(account: &AccountId, settings: &Settings) -> anyhow::Result<SealedToken> {
+    let mut text = String::new();
+    std::io::stdin().read_to_string(&mut text).context("cannot read the access token from standard input")?;
+    let token = text.trim();
+    if token.is_empty() {
+        bail!(
+            "no access token on standard input: `printf %s \"$TOKEN\" | afterglow account add …`, or --without-token"
+        );
+    }
+    let sealed = keyring(settings)?.seal(&SecretString::from(token), &token_context(account))?;
+    Ok(SealedToken(sealed))
+}

@@ -1,0 +1,196 @@
+//! `afterglow demo`: everything at once, with a simulated Meta.
+
+mod setup;
+mod status;
+mod summary;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use afterglow_runtime::{LogFormat, Settings, error_chain, start_logs, start_metrics};
+use afterglow_sim::traffic::{Extent, TrafficOptions};
+use afterglow_sim::{Pace, Sim};
+use anyhow::Context as _;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::serve::{Parts, Running, Service};
+use status::Status;
+use summary::Summary;
+
+/// How long the pipeline may take to come to rest after the last webhook.
+const REST: Duration = Duration::from_mins(1);
+/// How often it is looked at, and the status line drawn.
+const LOOK: Duration = Duration::from_millis(250);
+/// How long after a webhook was taken an answer that is due may be missing.
+const PATIENCE_MS: i64 = 5_000;
+
+/// Start everything with a simulated Meta: no server, no account, no configuration.
+///
+/// Two brands are made, people reply to their Stories, comment, write, say stop; signed webhooks come in, viewers are
+/// scored, and answers go out, over SQLite and the embedded bus in a data directory. The console shows it live. The
+/// simulated Meta is as strict as the real one and counts every message that should not have been sent.
+///
+/// Ends on Ctrl-C, or after --for, with a summary that adds up:
+///   events = accepted + duplicates + quarantined
+///   intents = sent + deferred + held + dropped
+#[derive(clap::Args)]
+#[command(
+    verbatim_doc_comment,
+    after_help = "Examples:
+  afterglow demo
+  afterglow demo --for 30s --rate 200 --json
+  afterglow demo --seed 7 --data-dir ./demo"
+)]
+pub(crate) struct Options {
+    /// Stop after this long, such as 30s or 5m [default: run until Ctrl-C]
+    #[arg(long = "for", value_name = "TIME", value_parser = time)]
+    duration: Option<Duration>,
+    /// The same seed gives the same people, words and webhooks
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Mean events a second
+    #[arg(long, default_value_t = 20.0, value_parser = rate)]
+    rate: f64,
+    /// Print the summary as one JSON object on standard output
+    #[arg(long)]
+    json: bool,
+}
+
+fn time(text: &str) -> Result<Duration, String> {
+    let wrong = || "expected a time such as 30s, 5m or 1500ms".to_owned();
+    let digits = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
+    let (number, unit) = text.split_at(digits);
+    let number: u64 = number.parse().map_err(|_| wrong())?;
+    let unit_ms = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return Err(wrong()),
+    };
+    number.checked_mul(unit_ms).map(Duration::from_millis).ok_or_else(wrong)
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    let rate: f64 = text.parse().map_err(|_| "expected a number".to_owned())?;
+    if (0.01..=100_000.0).contains(&rate) { Ok(rate) } else { Err("expected 0.01 to 100000".into()) }
+}
+
+/// Where the demo keeps what it makes: a folder that was asked for stays, a temporary one goes.
+enum Folder {
+    Given(PathBuf),
+    Temporary(tempfile::TempDir),
+}
+
+impl Folder {
+    fn path(&self) -> PathBuf {
+        match self {
+            Folder::Given(path) => path.clone(),
+            Folder::Temporary(folder) => folder.path().to_owned(),
+        }
+    }
+}
+
+#[tokio::main]
+pub(crate) async fn run(
+    options: &Options,
+    mut settings: Settings,
+    data_dir: Option<PathBuf>,
+) -> anyhow::Result<ExitCode> {
+    let begun = Instant::now();
+    if settings.log.filter == "info" && settings.log.format == LogFormat::Pretty {
+        settings.log.filter = "warn".into(); // the status line says the rest
+    }
+    start_logs(&settings.log)?;
+    let metrics = start_metrics()?;
+    let folder = match data_dir {
+        Some(path) => Folder::Given(path),
+        None => Folder::Temporary(tempfile::Builder::new().prefix("afterglow-demo-").tempdir()?),
+    };
+    settings.data_dir = folder.path();
+    let (interrupted, stop) = (CancellationToken::new(), CancellationToken::new());
+    afterglow_runtime::signals(&interrupted)?;
+
+    let sim = setup::simulated_meta(options.seed, &mut settings).await?;
+    setup::free_ports(&mut settings);
+    let parts = Parts::open(&Service::ALL, settings).await?;
+    setup::brands(&parts, &sim).await?;
+    let running = parts.start(&Service::ALL, &stop, metrics).await?;
+    let webhooks = running.webhooks.context("ingest does not listen")?;
+    let url = format!("http://{webhooks}/webhooks/meta");
+    introduce(&running, &parts);
+
+    let mut status = Status::new(&parts.store, &sim, begun);
+    let report = play(options, &parts, &sim, &url, &interrupted, &mut status).await;
+    sim.wait_idle().await;
+    let at_rest = rest(&parts, &mut status).await;
+    status.end();
+    stop.cancel();
+    running.services.wait().await.map_err(|ended| anyhow::anyhow!(error_chain(&ended)))?;
+
+    let summary = Summary::new(&report, &sim, &parts.store.totals().await?, at_rest, PATIENCE_MS);
+    parts.close().await;
+    sim.stop().await;
+    if options.json {
+        crate::output::line(summary.to_json())?;
+    }
+    eprint!("{summary}");
+    Ok(if summary.problems().is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn introduce(running: &Running, parts: &Parts) {
+    eprintln!("Afterglow, with a simulated Meta");
+    if let Some(address) = running.console {
+        eprintln!("  console   http://{address}/");
+    }
+    eprintln!("  data      {}", parts.settings.data_dir.display());
+    eprintln!("  metrics   http://{}/metrics", parts.settings.ops.listen);
+    eprintln!("  stop      Ctrl-C\n");
+}
+
+/// Posts the traffic, drawing the status meanwhile.
+async fn play(
+    options: &Options,
+    parts: &Parts,
+    sim: &Sim,
+    url: &str,
+    interrupted: &CancellationToken,
+    status: &mut Status<'_>,
+) -> afterglow_sim::TrafficReport {
+    let millis =
+        options.duration.map_or(i64::from(i32::MAX), |time| i64::try_from(time.as_millis()).unwrap_or(i64::MAX));
+    let mut traffic = TrafficOptions::new(
+        sim.accounts().to_vec(),
+        options.seed,
+        (parts.clock)(),
+        options.rate,
+        Extent::Millis(millis),
+    );
+    // A demo is watched for minutes, not days: Stories follow each other, and nothing is a minute late.
+    traffic.story_every_ms = 60_000;
+    traffic.people_per_account = 400;
+    traffic.late = 0;
+    let running = sim.run_traffic(url, traffic.plan(), Pace::Planned, interrupted);
+    tokio::pin!(running);
+    loop {
+        tokio::select! {
+            report = &mut running => return report,
+            () = tokio::time::sleep(LOOK) => status.draw().await,
+        }
+    }
+}
+
+/// Waits until nothing is on its way any more: queues, outbox and judgements are empty.
+async fn rest(parts: &Parts, status: &mut Status<'_>) -> bool {
+    let deadline = Instant::now() + REST;
+    while Instant::now() < deadline {
+        if setup::is_at_rest(parts).await.unwrap_or(false) {
+            return true;
+        }
+        status.draw().await;
+        tokio::time::sleep(LOOK / 4).await;
+    }
+    false
+}

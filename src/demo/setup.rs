@@ -1,0 +1,103 @@
+//! What the demo needs before it begins.
+
+use std::net::TcpListener;
+use std::sync::Arc;
+
+use afterglow_bus::Lane;
+use afterglow_domain::{BrandSettings, Channel, IntentStatus, Login, StoryReplyAutoresponder};
+use afterglow_responder::token_context;
+use afterglow_runtime::{Secret, Settings};
+use afterglow_sim::account::{self, Layout};
+use afterglow_sim::{Sim, SimOptions};
+use afterglow_store::{Account, Brand, SealedToken};
+use secrecy::ExposeSecret as _;
+
+use crate::installation::{clock, keyring};
+use crate::serve::Parts;
+
+/// The brands' names, time zones and answers.
+const BRANDS: [(&str, &str, &str); 2] = [
+    (
+        "Lumen Lamps",
+        "Europe/Amsterdam",
+        "Thank you for your reply! Somebody of our team reads along and answers soon. 💡",
+    ),
+    ("Umbra Coffee", "America/New_York", "Thanks for writing to Umbra! We read every reply. Say stop at any time."),
+];
+
+/// Starts the simulated Meta and tells the settings of it.
+pub(super) async fn simulated_meta(seed: u64, settings: &mut Settings) -> anyhow::Result<Sim> {
+    let layout = Layout { brands: 2, accounts_per_brand: 1, apps: 1, silent_every: 0 };
+    let sim = Sim::start(SimOptions::new(account::accounts(layout, seed), clock())).await?;
+    settings.meta.graph_url = Some(sim.graph_url());
+    settings.meta.app_secrets =
+        sim.accounts().iter().take(1).map(|account| Secret::from(account.app.secret.expose_secret())).collect();
+    settings.meta.app_ids = sim.accounts().iter().take(1).map(|account| account.app.id.clone()).collect();
+    settings.meta.verify_token = Some(Secret::from("demo"));
+    // The demo is sufficient to itself, whatever the environment says.
+    settings.database.url = None;
+    settings.bus.url = None;
+    settings.keys.ring.clear();
+    Ok(sim)
+}
+
+/// Where an address is taken, another port will do.
+pub(super) fn free_ports(settings: &mut Settings) {
+    for address in [&mut settings.ingest.listen, &mut settings.console.listen, &mut settings.ops.listen] {
+        if let Err(error) = TcpListener::bind(*address)
+            && error.kind() == std::io::ErrorKind::AddrInUse
+            && let Ok(free) = TcpListener::bind((address.ip(), 0)).and_then(|listener| listener.local_addr())
+        {
+            *address = free;
+        }
+    }
+}
+
+/// Makes the brands and connects their accounts.
+pub(super) async fn brands(parts: &Parts, sim: &Sim) -> anyhow::Result<()> {
+    let keyring = Arc::new(keyring(&parts.settings)?);
+    let now = (parts.clock)();
+    for (account, (name, time_zone, text)) in sim.accounts().iter().zip(BRANDS) {
+        let story_reply_autoresponder = StoryReplyAutoresponder { enabled: account.autoresponder, text: text.into() };
+        let brand = Brand {
+            id: account.brand.clone(),
+            name: name.into(),
+            time_zone: time_zone.into(),
+            settings: BrandSettings { story_reply_autoresponder },
+            created: now,
+        };
+        parts.store.upsert_brand(&brand).await?;
+        let token = keyring.seal(&account.access_token, &token_context(&account.id))?;
+        let connected = Account {
+            id: account.id.clone(),
+            brand: account.brand.clone(),
+            channel: Channel::Instagram,
+            login: match account.login {
+                account::Login::Instagram => Login::Instagram,
+                account::Login::Facebook => Login::Facebook,
+            },
+            username: Some(account.username.clone()),
+            token_sealed: Some(SealedToken(token)),
+            paused_reason: None,
+            created: now,
+        };
+        parts.store.upsert_account(&connected).await?;
+    }
+    Ok(())
+}
+
+/// Whether nothing is on its way: every lane and the outbox are empty, and no intent waits to be judged or sent.
+pub(super) async fn is_at_rest(parts: &Parts) -> anyhow::Result<bool> {
+    let bus = parts.bus.as_ref().ok_or_else(|| anyhow::anyhow!("the demo has a bus"))?;
+    for lane in Lane::ALL {
+        if bus.depth(lane).await?.ready > 0 {
+            return Ok(false);
+        }
+    }
+    let totals = parts.store.totals().await?;
+    let moving = |status: &IntentStatus| match status {
+        IntentStatus::Pending | IntentStatus::Sending => true,
+        IntentStatus::Sent | IntentStatus::Deferred | IntentStatus::Held | IntentStatus::Dropped => false,
+    };
+    Ok(totals.outbox == 0 && !totals.all.intents.iter().any(|(status, n)| moving(status) && *n > 0))
+}

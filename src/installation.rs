@@ -1,0 +1,92 @@
+//! The parts that the settings name: store, bus, keys, clock.
+
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use afterglow_bus::Bus;
+use afterglow_domain::{Clock, Timestamp};
+use afterglow_runtime::{Address, Keyring, Secret, Settings, now_ms};
+use afterglow_store::{Store, StoreOptions};
+use anyhow::{Context as _, bail};
+use secrecy::ExposeSecret as _;
+
+/// The key file's name inside the data directory.
+const KEY_FILE: &str = "keys";
+
+/// The system's clock.
+pub(crate) fn clock() -> Clock {
+    Arc::new(|| Timestamp::from_millis(now_ms()))
+}
+
+/// Opens the store without looking at its schema.
+pub(crate) async fn open_store(settings: &Settings) -> anyhow::Result<Store> {
+    let options = StoreOptions { max_connections: settings.database.max_connections };
+    let url = settings.database.url.as_ref();
+    let shown = url.map_or_else(|| settings.data_dir.display().to_string(), Address::redacted);
+    Store::open(url.map(Address::expose), &settings.data_dir, options)
+        .await
+        .with_context(|| format!("cannot open the database at {shown}: is it there, and is database.url right?"))
+}
+
+/// Opens the store and makes sure of its schema. SQLite is brought up to date; PostgreSQL, which other processes share,
+/// is left to `afterglow migrate`.
+pub(crate) async fn ready_store(settings: &Settings) -> anyhow::Result<Store> {
+    let store = open_store(settings).await?;
+    if settings.database.url.is_none() {
+        store.migrate().await.context("cannot bring the SQLite schema up to date")?;
+    }
+    store.check_schema().await?;
+    Ok(store)
+}
+
+/// Opens the bus.
+pub(crate) async fn open_bus(settings: &Settings, service: &str) -> anyhow::Result<Arc<dyn Bus>> {
+    let url = settings.bus.url.as_ref();
+    let shown = url.map_or_else(|| settings.data_dir.display().to_string(), Address::redacted);
+    if url.is_none() {
+        std::fs::create_dir_all(&settings.data_dir)
+            .with_context(|| format!("cannot make the data directory {}", settings.data_dir.display()))?;
+    }
+    afterglow_bus::open(url.map(Address::expose), &settings.data_dir, &settings.bus.prefix, service)
+        .await
+        .with_context(|| format!("cannot open the bus at {shown}: is it there, and is bus.url right?"))
+}
+
+/// The keys that seal access tokens. Without configured ones and with SQLite, a key file in the data directory.
+pub(crate) fn keyring(settings: &Settings) -> anyhow::Result<Keyring> {
+    if !settings.keys.ring.is_empty() {
+        return Ok(Keyring::new(settings.keys.ring.iter().map(Secret::get))?);
+    }
+    if settings.database.url.is_some() {
+        bail!("no key to seal access tokens with: make one with `afterglow keys generate` and set keys.ring");
+    }
+    let file = settings.data_dir.join(KEY_FILE);
+    let text = key_file(&file).with_context(|| format!("cannot read or make the key file {}", file.display()))?;
+    let keys: Vec<secrecy::SecretString> =
+        text.lines().filter(|line| !line.trim().is_empty()).map(secrecy::SecretString::from).collect();
+    Keyring::new(&keys).with_context(|| format!("in the key file {}", file.display()))
+}
+
+/// The key file's text. A new file is readable by its owner alone, and is made at most once.
+fn key_file(file: &Path) -> anyhow::Result<String> {
+    match std::fs::read_to_string(file) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        read => return Ok(read?),
+    }
+    if let Some(folder) = file.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    let key = Keyring::generate("local")?;
+    let created = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file);
+    match created {
+        Ok(mut created) => {
+            std::io::Write::write_all(&mut created, format!("{}\n", key.expose_secret()).as_bytes())?;
+            created.sync_all()?;
+        }
+        // Another process was first; its key counts.
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(error.into()),
+    }
+    Ok(std::fs::read_to_string(file)?)
+}

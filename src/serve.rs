@@ -1,0 +1,249 @@
+//! `afterglow ingest|scorer|responder|console|all`: the services.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use afterglow_bus::{Bus, Lane};
+use afterglow_console::Console;
+use afterglow_domain::Clock;
+use afterglow_ingest::{Ingest, StoredAccounts, keep_quarantine};
+use afterglow_meta::AppSecrets;
+use afterglow_meta::graph::{GraphClient, GraphHosts};
+use afterglow_responder::{Policy, Responder, ResponderOptions};
+use afterglow_runtime::{Health, Services, Settings, error_chain, http_client, ops_router, signals, start_logs};
+use afterglow_scorer::{Scorer, Weights};
+use afterglow_store::Store;
+use anyhow::{Context as _, bail};
+use axum::Router;
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::installation::{clock, keyring, open_bus, ready_store};
+
+/// A service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Service {
+    Ingest,
+    Scorer,
+    Responder,
+    Console,
+}
+
+impl Service {
+    pub(crate) const ALL: [Service; 4] = [Service::Ingest, Service::Scorer, Service::Responder, Service::Console];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Service::Ingest => "ingest",
+            Service::Scorer => "scorer",
+            Service::Responder => "responder",
+            Service::Console => "console",
+        }
+    }
+}
+
+/// Runs services until SIGTERM or SIGINT.
+#[tokio::main]
+pub(crate) async fn run(which: &[Service], settings: Settings) -> anyhow::Result<ExitCode> {
+    start_logs(&settings.log)?;
+    let metrics = afterglow_runtime::start_metrics()?;
+    if settings.bus.url.is_none() && which.len() < Service::ALL.len() && which != [Service::Console] {
+        bail!(
+            "services in processes of their own share a broker: set AMQP_URL=amqp://… (or bus.url). \
+             `afterglow all` runs every service in one process, without a broker"
+        );
+    }
+    let stop = CancellationToken::new();
+    signals(&stop).context("cannot listen for signals")?;
+    let parts = Parts::open(which, settings).await?;
+    let running = parts.start(which, &stop, metrics).await?;
+    running.services.wait().await.map_err(|ended| anyhow::anyhow!(error_chain(&ended)))?;
+    parts.close().await;
+    tracing::info!("stopped in order");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What the services share.
+pub(crate) struct Parts {
+    pub(crate) settings: Settings,
+    pub(crate) store: Store,
+    pub(crate) bus: Option<Arc<dyn Bus>>,
+    pub(crate) clock: Clock,
+}
+
+/// Services at work, and where they listen.
+pub(crate) struct Running {
+    pub(crate) services: Services,
+    pub(crate) webhooks: Option<SocketAddr>,
+    pub(crate) console: Option<SocketAddr>,
+}
+
+impl Parts {
+    pub(crate) async fn open(which: &[Service], settings: Settings) -> anyhow::Result<Self> {
+        let store = ready_store(&settings).await?;
+        let name = if let [one] = which { one.name() } else { "all" };
+        // The console alone reads the store and nothing else.
+        let bus = if which == [Service::Console] { None } else { Some(open_bus(&settings, name).await?) };
+        Ok(Self { settings, store, bus, clock: clock() })
+    }
+
+    /// Starts services; they end when `stop` is cancelled.
+    pub(crate) async fn start(
+        &self,
+        which: &[Service],
+        stop: &CancellationToken,
+        metrics: PrometheusHandle,
+    ) -> anyhow::Result<Running> {
+        let drain = Duration::from_millis(self.settings.ops.drain_ms);
+        let mut services = Services::new(stop.clone(), drain);
+        let health = self.health(stop);
+        let ops = listen(self.settings.ops.listen, "ops.listen").await?;
+        tracing::info!(address = %ops.local_addr()?, "health and metrics");
+        // Serves on while the others drain: probes go on until the process ends.
+        tokio::spawn(async move { axum::serve(ops, ops_router(health, metrics)).await });
+        let (mut webhooks, mut console) = (None, None);
+        for service in which {
+            match service {
+                Service::Ingest => webhooks = Some(self.start_ingest(&mut services, stop).await?),
+                Service::Scorer => self.start_scorer(&mut services, stop)?,
+                Service::Responder => self.start_responder(&mut services, stop)?,
+                Service::Console => console = Some(self.start_console(&mut services, stop).await?),
+            }
+        }
+        Ok(Running { services, webhooks, console })
+    }
+
+    /// Closes what was opened, after the services have ended.
+    pub(crate) async fn close(&self) {
+        if let Some(bus) = &self.bus {
+            bus.close().await;
+        }
+        self.store.close().await;
+    }
+
+    fn bus(&self) -> anyhow::Result<Arc<dyn Bus>> {
+        self.bus.clone().context("this service needs the bus")
+    }
+
+    fn health(&self, stop: &CancellationToken) -> Health {
+        let store = self.store.clone();
+        let mut health = Health::default().check("database", move || {
+            let store = store.clone();
+            async move { store.ping().await.map_err(|error| error_chain(&error)) }
+        });
+        if let Some(bus) = self.bus.clone() {
+            health = health.check("bus", move || {
+                let bus = Arc::clone(&bus);
+                async move { bus.depth(Lane::Interactions).await.map(drop).map_err(|error| error_chain(&error)) }
+            });
+        }
+        let (draining, stop) = (health.clone(), stop.clone());
+        tokio::spawn(async move {
+            stop.cancelled().await;
+            draining.drain();
+        });
+        health
+    }
+
+    async fn start_ingest(&self, services: &mut Services, stop: &CancellationToken) -> anyhow::Result<SocketAddr> {
+        let Settings { meta, ingest, .. } = &self.settings;
+        if meta.app_secrets.is_empty() {
+            bail!("no app secret: set AFTERGLOW_META__APP_SECRETS, or nothing that Meta sends can be verified");
+        }
+        let secrets: Vec<_> = meta.app_secrets.iter().map(|secret| secret.get().clone()).collect();
+        if meta.verify_token.is_none() {
+            tracing::warn!("no meta.verify_token: Meta's handshake will be refused");
+        }
+        if meta.app_ids.is_empty() {
+            tracing::warn!("no meta.app_ids: every hand-over counts as one to somebody else");
+        }
+        let accounts = Arc::new(StoredAccounts::load(self.store.clone()).await.context("cannot read the accounts")?);
+        let router = afterglow_ingest::router(Ingest {
+            secrets: AppSecrets::new(&secrets),
+            verify_token: meta.verify_token.as_ref().map(|token| token.get().clone()).unwrap_or_default(),
+            accounts: Arc::clone(&accounts) as _,
+            our_apps: meta.app_ids.clone(),
+            bus: self.bus()?,
+            clock: Arc::clone(&self.clock),
+            confirm_deadline: Duration::from_millis(ingest.confirm_deadline_ms),
+            body_limit: ingest.body_limit,
+        });
+        let listener = listen(ingest.listen, "ingest.listen").await?;
+        let address = listener.local_addr()?;
+        tracing::info!(%address, "taking webhooks at /webhooks/meta");
+        services.spawn("ingest", serve(listener, router, stop.clone()));
+        services.spawn("quarantine keeper", keep_quarantine(self.store.clone(), self.bus()?, stop.clone()));
+        let (every, stop) = (Duration::from_millis(ingest.accounts_refresh_ms), stop.clone());
+        services.spawn("accounts", async move {
+            accounts.keep_fresh(every, stop).await;
+            Ok::<(), std::convert::Infallible>(())
+        });
+        Ok(address)
+    }
+
+    fn start_scorer(&self, services: &mut Services, stop: &CancellationToken) -> anyhow::Result<()> {
+        let scorer = Scorer {
+            store: self.store.clone(),
+            bus: self.bus()?,
+            clock: Arc::clone(&self.clock),
+            weights: Weights::default(),
+            batch_max: self.settings.scorer.batch_max.max(1),
+            batch_wait: Duration::from_millis(self.settings.scorer.batch_wait_ms),
+        };
+        services.spawn("scorer", scorer.run(stop.clone()));
+        Ok(())
+    }
+
+    fn start_responder(&self, services: &mut Services, stop: &CancellationToken) -> anyhow::Result<()> {
+        let Settings { meta, responder, .. } = &self.settings;
+        let mut hosts = meta.graph_url.as_deref().map_or_else(GraphHosts::default, GraphHosts::single);
+        if let Some(version) = &meta.graph_version {
+            hosts.version.clone_from(version);
+        }
+        let timeout = Duration::from_millis(responder.send_timeout_ms);
+        let responder = Responder::new(ResponderOptions {
+            store: self.store.clone(),
+            bus: self.bus()?,
+            graph: GraphClient::new(http_client(timeout)?, hosts),
+            keyring: Arc::new(keyring(&self.settings)?),
+            clock: Arc::clone(&self.clock),
+            policy: Policy::default(),
+            concurrency: responder.concurrency,
+            sweep_every: Duration::from_millis(responder.sweep_ms),
+            send_timeout: timeout,
+            sends_per_second: responder.sends_per_second,
+            echo_patience: Duration::from_millis(responder.echo_patience_ms),
+            fate_patience: Duration::from_millis(responder.fate_patience_ms),
+        });
+        services.spawn("responder", responder.run(stop.clone()));
+        Ok(())
+    }
+
+    async fn start_console(&self, services: &mut Services, stop: &CancellationToken) -> anyhow::Result<SocketAddr> {
+        let wanted = self.settings.console.listen;
+        if !wanted.ip().is_loopback() {
+            bail!("console.listen is {wanted}: the console has no sign-in yet, so only a loopback address is taken");
+        }
+        let listener = listen(wanted, "console.listen").await?;
+        let address = listener.local_addr()?;
+        let console =
+            Console { store: self.store.clone(), clock: Arc::clone(&self.clock), weights: Weights::default() };
+        tracing::info!("console at http://{address}/");
+        services.spawn("console", serve(listener, afterglow_console::router(console), stop.clone()));
+        Ok(address)
+    }
+}
+
+async fn listen(address: SocketAddr, setting: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address}: is it in use? Choose another with --set {setting}=…"))
+}
+
+/// Serves until `stop`, then answers what is under way.
+async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) -> std::io::Result<()> {
+    axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await
+}
