@@ -12,7 +12,9 @@ use afterglow_ingest::{Ingest, StoredAccounts, keep_quarantine};
 use afterglow_meta::AppSecrets;
 use afterglow_meta::graph::{GraphClient, GraphHosts};
 use afterglow_responder::{Policy, Responder, ResponderOptions};
-use afterglow_runtime::{Health, Services, Settings, error_chain, http_client, ops_router, signals, start_logs};
+use afterglow_runtime::{
+    Gauges, Health, Services, Settings, error_chain, http_client, ops_router, signals, start_logs,
+};
 use afterglow_scorer::{Scorer, Weights};
 use afterglow_store::Store;
 use anyhow::{Context as _, bail};
@@ -103,7 +105,8 @@ impl Parts {
         let ops = listen(self.settings.ops.listen, "ops.listen").await?;
         tracing::info!(address = %ops.local_addr()?, "health and metrics");
         // Serves on while the others drain: probes go on until the process ends.
-        tokio::spawn(async move { axum::serve(ops, ops_router(health, metrics)).await });
+        let router = ops_router(health, metrics, self.gauges());
+        tokio::spawn(async move { axum::serve(ops, router).await });
         let (mut webhooks, mut console) = (None, None);
         for service in which {
             match service {
@@ -146,6 +149,24 @@ impl Parts {
             draining.drain();
         });
         health
+    }
+
+    /// How much waits on each lane.
+    fn gauges(&self) -> Gauges {
+        let bus = self.bus.clone();
+        Arc::new(move || {
+            let bus = bus.clone();
+            Box::pin(async move {
+                let Some(bus) = bus else { return };
+                for lane in Lane::ALL {
+                    let Ok(depth) = bus.depth(lane).await else { continue };
+                    #[expect(clippy::cast_precision_loss, reason = "a queue's length, to be looked at")]
+                    for (state, n) in [("ready", depth.ready as f64), ("dead", depth.dead as f64)] {
+                        metrics::gauge!("afterglow_bus_messages", "lane" => lane.as_str(), "state" => state).set(n);
+                    }
+                }
+            })
+        })
     }
 
     async fn start_ingest(&self, services: &mut Services, stop: &CancellationToken) -> anyhow::Result<SocketAddr> {

@@ -172,7 +172,9 @@ async fn play(
     traffic.story_every_ms = 60_000;
     traffic.people_per_account = 400;
     traffic.late = 0;
-    let running = sim.run_traffic(url, traffic.plan(), Pace::Planned, interrupted);
+    // Cut by the plan's own time, so that the same seed posts the same webhooks.
+    let plan = traffic.plan().take_while(|webhook| webhook.at_ms <= millis);
+    let running = sim.run_traffic(url, plan, Pace::Planned, interrupted);
     tokio::pin!(running);
     loop {
         tokio::select! {

@@ -33,7 +33,7 @@ pub use http_client::{HttpClientError, http_client};
 pub use keyring::{Keyring, KeyringError};
 pub use lifecycle::{Ended, Services, signals};
 pub use load::{LoadError, Sources};
-pub use ops::{Health, ReadyCheck, ops_router};
+pub use ops::{Gauges, Health, ReadyCheck, ops_router};
 pub use secret::{Address, Secret};
 pub use settings::{Bus, Console, Database, Ingest, Keys, Log, LogFormat, Meta, Ops, Responder, Scorer, Settings};
 pub use telemetry::{TelemetryError, start_logs, start_metrics};

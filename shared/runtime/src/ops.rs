@@ -59,14 +59,19 @@ impl Health {
     }
 }
 
-/// The routes. `/healthz` asks nothing of others: a process must not be killed because its database is away.
-pub fn ops_router(health: Health, metrics: PrometheusHandle) -> Router {
+/// Reads what is only worth reading when somebody asks, such as the depth of queues, into gauges.
+pub type Gauges = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
+
+/// The routes. `/healthz` asks nothing of others: a process must not be killed because its database is away. `gauges` is
+/// awaited before metrics are rendered, for at most as long as a check.
+pub fn ops_router(health: Health, metrics: PrometheusHandle, gauges: Gauges) -> Router {
     Router::new()
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(readyz))
         .route(
             "/metrics",
             get(async move || {
+                let _ = tokio::time::timeout(CHECK_TIMEOUT, gauges()).await; // the last values will do
                 metrics.run_upkeep();
                 ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], metrics.render())
             }),

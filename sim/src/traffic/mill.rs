@@ -70,6 +70,8 @@ pub(super) struct Mill {
     taken: VecDeque<Earlier>,
     stopped: VecDeque<Earlier>,
     serial: u64,
+    /// Ids of media and comments begin here; two seeds begin far apart.
+    first_id: u64,
 }
 
 /// Who does something, and when.
@@ -93,6 +95,9 @@ impl Mill {
             taken: VecDeque::new(),
             stopped: VecDeque::new(),
             serial: 0,
+            // Fibonacci hashing spreads neighbouring seeds; ten million ids fit between two beginnings.
+            first_id: 17_000_000_000_000_000
+                + options.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) % 900_000_000 * 10_000_000,
         }
     }
 
@@ -189,7 +194,7 @@ impl Mill {
 
     /// An id of a post, comment or other media.
     fn media_id(&mut self) -> String {
-        format!("{}", 18_000_000_000_000_000 + self.next())
+        format!("{}", self.first_id + self.next())
     }
 
     fn remember(list: &mut VecDeque<Earlier>, actor: Actor, mid: &str) {

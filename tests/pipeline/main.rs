@@ -1,0 +1,12 @@
+//! The whole path, with real processes: a simulated Meta posts signed webhooks and answers the Graph API; what comes out
+//! is held against what it knows. Every case runs in both forms: one process on embedded stores, and a process for each
+//! service over PostgreSQL and RabbitMQ.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod bad_input;
+mod crash;
+mod flow;
+mod installation;
+mod processes;
+mod stopping;
