@@ -28,6 +28,14 @@ pub struct Unanswered {
 }
 
 impl World {
+    /// For each Story reply that got its answer: the time from its webhook's first attempt to the arrival of the Send
+    /// request, in ms. In no particular order.
+    pub fn answer_latencies_ms(&self) -> Vec<i64> {
+        let started: HashMap<u64, Timestamp> = self.ledger.iter().map(|entry| (entry.number, entry.started)).collect();
+        let replies = self.people.values().flat_map(|person| &person.replies);
+        replies.filter_map(|reply| Some(started.get(&reply.answered?)?.since(reply.told))).collect()
+    }
+
     /// Story replies that were acknowledged at least `patience_ms` ago, had an answer due, and got none.
     ///
     /// Excused is a reply of somebody who says stop (or perhaps), or is taken over, before the patience has run out:
