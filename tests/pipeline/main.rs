@@ -5,7 +5,9 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod bad_input;
+mod broker_away;
 mod crash;
+mod faults;
 mod flow;
 mod installation;
 mod processes;

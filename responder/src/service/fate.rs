@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use afterglow_meta::graph::GraphAccount;
+use afterglow_meta::graph::{ErrorClass, GraphAccount, ReadError};
 use afterglow_runtime::error_chain;
 use afterglow_store::{Resolution, StoreError, UnknownSend};
 use tokio_util::sync::CancellationToken;
@@ -16,6 +16,8 @@ const LIMIT: u32 = 50;
 const MESSAGES: u32 = 20;
 /// A clock ahead of ours must not hide a message.
 const SKEW_MS: i64 = 60_000;
+/// How long an outage of Meta's may keep a send's fate open before a person is asked all the same.
+const OUTAGE: Duration = Duration::from_hours(12);
 
 pub(super) async fn run(responder: &Arc<Responder>, stop: &CancellationToken) {
     while stop
@@ -39,11 +41,14 @@ async fn settle(responder: &Responder, stop: &CancellationToken) -> Result<(), S
         if age < responder.echo_patience {
             continue;
         }
-        let Some(found) = stop.run_until_cancelled(look(responder, &send)).await else { return Ok(()) };
-        let resolution = match found {
-            Some(message_id) => Resolution::Found { message_id },
-            None if age < responder.fate_patience => continue,
-            None => Resolution::NotFound,
+        let Some(seen) = stop.run_until_cancelled(look(responder, &send)).await else { return Ok(()) };
+        let resolution = match seen {
+            Seen::There(message_id) => Resolution::Found { message_id },
+            // Meta may be slow to show what it has taken.
+            Seen::NotThere | Seen::Refused if age < responder.fate_patience => continue,
+            // An outage says nothing; but nobody should wait for ever.
+            Seen::NoAnswer if age < OUTAGE => continue,
+            Seen::NotThere | Seen::Refused | Seen::NoAnswer => Resolution::NotFound,
         };
         tracing::info!(send = %send.send, found = matches!(resolution, Resolution::Found { .. }), "a fate is settled");
         responder.store.resolve_unknown(send.send, &resolution, (responder.clock)()).await?;
@@ -51,22 +56,53 @@ async fn settle(responder: &Responder, stop: &CancellationToken) -> Result<(), S
     Ok(())
 }
 
+/// What the conversation says of a message.
+enum Seen {
+    There(String),
+    NotThere,
+    /// It cannot be read, and will not be.
+    Refused,
+    /// It cannot be read now.
+    NoAnswer,
+}
+
 /// Looks for the message in the conversation.
-async fn look(responder: &Responder, send: &UnknownSend) -> Option<String> {
-    let token = responder.tokens.of(&send.account).await.ok()?;
+async fn look(responder: &Responder, send: &UnknownSend) -> Seen {
+    let token = match responder.tokens.of(&send.account).await {
+        Ok(token) => token,
+        Err(error) if error.is_lasting() => return Seen::Refused,
+        Err(_) => return Seen::NoAnswer,
+    };
+    responder.reads.wait(&send.account).await;
     let account = GraphAccount { id: &send.account, login: token.login, token: &token.secret };
     let messages = match responder.graph.recent_messages(&account, &send.viewer, MESSAGES).await {
         Ok(messages) => messages,
         Err(error) => {
             tracing::warn!(send = %send.send, error = %error_chain(&error), "a conversation cannot be read");
-            return None;
+            return match error {
+                ReadError::Refused(error) if error.class != ErrorClass::RetryLater => Seen::Refused,
+                ReadError::Refused(_) | ReadError::Unavailable(_) | ReadError::Strange => Seen::NoAnswer,
+            };
         }
     };
     let since = send.started.unwrap_or_default().minus(SKEW_MS);
-    let ours = messages.into_iter().find(|message| {
-        message.from.as_deref() == Some(send.account.as_str())
-            && message.text.as_deref() == Some(send.text.as_str())
-            && message.created >= since
-    });
-    ours.map(|message| message.id)
+    let candidates: Vec<String> = messages
+        .into_iter()
+        .filter(|message| {
+            message.from.as_deref() == Some(send.account.as_str())
+                && message.text.as_deref() == Some(send.text.as_str())
+                && message.created >= since
+        })
+        .map(|message| message.id)
+        .collect();
+    // The same words may have been said before: a message that is another send's proves nothing of this one.
+    let claimed = match responder.store.claimed_messages(candidates.clone()).await {
+        Ok(claimed) => claimed,
+        Err(error) => {
+            tracing::warn!(send = %send.send, error = %error_chain(&error), "messages cannot be told apart");
+            return Seen::NoAnswer;
+        }
+    };
+    let ours = candidates.into_iter().find(|id| !claimed.contains(id));
+    ours.map_or(Seen::NotThere, Seen::There)
 }

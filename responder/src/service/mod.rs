@@ -34,6 +34,12 @@ use pace::Pace;
 use tokens::Tokens;
 pub use tokens::token_context;
 
+/// Messages of an account that may go out at once after a quiet time.
+const SEND_BURST: u32 = 10;
+/// Meta allows two reads of conversations a second and account (Meta, "Messenger Platform rate limits", 2026-03-23); at
+/// this pace no second holds three.
+const READ_EVERY: Duration = Duration::from_millis(650);
+
 /// What the responder is given.
 pub struct ResponderOptions {
     /// Where state lives.
@@ -84,6 +90,7 @@ pub struct Responder {
     clock: Clock,
     policy: Policy,
     pace: Pace,
+    reads: Pace,
     room: Arc<Semaphore>,
     concurrency: u16,
     sweep_every: Duration,
@@ -106,7 +113,8 @@ impl Responder {
             graph,
             clock,
             policy,
-            pace: Pace::new(options.sends_per_second),
+            pace: Pace::new(Duration::from_secs(1) / options.sends_per_second.max(1), SEND_BURST),
+            reads: Pace::new(READ_EVERY, 0),
             room: Arc::new(Semaphore::new(usize::from(concurrency))),
             concurrency,
             sweep_every: options.sweep_every,

@@ -1,4 +1,4 @@
-//! Room for the next message of an account: a steady pace, so that Meta never has to say no.
+//! Room for the next call of an account: a steady pace, so that Meta never has to say no.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -7,20 +7,18 @@ use std::time::Duration;
 use afterglow_domain::AccountId;
 use tokio::time::Instant;
 
-/// Messages that may go out at once after a quiet time.
-const BURST: u32 = 10;
-
 /// The pace of each account, in this process (generic cell rate algorithm: one time for each account, nothing to
 /// refill).
 pub(super) struct Pace {
     interval: Duration,
+    burst: u32,
     next: Mutex<HashMap<AccountId, Instant>>,
 }
 
 impl Pace {
-    /// At most `per_second` messages of one account, ≥ 1.
-    pub(super) fn new(per_second: u32) -> Self {
-        Self { interval: Duration::from_secs(1) / per_second.max(1), next: Mutex::default() }
+    /// One call of an account every `interval`, and up to `burst` ahead of their time after a quiet while.
+    pub(super) fn new(interval: Duration, burst: u32) -> Self {
+        Self { interval, burst, next: Mutex::default() }
     }
 
     /// Waits for room, and takes it.
@@ -33,12 +31,12 @@ impl Pace {
             slot
         };
         // A burst's worth of slots may be used ahead of their time.
-        tokio::time::sleep_until(slot.checked_sub(self.interval * BURST).unwrap_or(slot)).await;
+        tokio::time::sleep_until(slot.checked_sub(self.interval * self.burst).unwrap_or(slot)).await;
     }
 
     /// Meta asked for a pause: everybody waits.
     pub(super) fn pause(&self, account: &AccountId, pause: Duration) {
-        let until = Instant::now() + pause + self.interval * BURST;
+        let until = Instant::now() + pause + self.interval * self.burst;
         let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
         next.entry(account.clone()).and_modify(|at| *at = (*at).max(until)).or_insert(until);
     }
@@ -50,9 +48,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_burst_and_then_the_pace() {
-        let (pace, account, other) = (Pace::new(10), AccountId::new("1"), AccountId::new("2"));
+        let (pace, account, other) =
+            (Pace::new(Duration::from_millis(100), 10), AccountId::new("1"), AccountId::new("2"));
         let begun = Instant::now();
-        for _ in 0..=BURST {
+        for _ in 0..=10 {
             pace.wait(&account).await;
         }
         assert_eq!(begun.elapsed(), Duration::ZERO, "the burst");

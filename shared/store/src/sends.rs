@@ -9,6 +9,8 @@
 //! back to `cancelled`: then nothing went out. Every status is changed by a statement that names the statuses it may be
 //! changed from.
 
+use std::collections::HashSet;
+
 use afterglow_domain::{
     AccountId, BrandId, Decision, DerivedId, Facts, Intent, IntentId, Reason, SendId, Timestamp, ViewerId,
 };
@@ -17,7 +19,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::codec::{from_name, moment};
-use crate::engine::{Sql, Tx, on_read, on_tx, row, storable};
+use crate::engine::{Sql, Texts, Tx, on_read, on_tx, row, storable};
 use crate::intents::record;
 use crate::{JudgeTerms, Reservation, Store, StoreError, consent};
 
@@ -206,6 +208,11 @@ const UNKNOWNS: &str = "SELECT s.id, s.intent, s.brand, s.account, s.viewer, s.t
     FROM send s JOIN intent i ON i.id = s.intent
     WHERE s.status = 'unknown' AND i.status = 'sending' ORDER BY s.lease_until_ms, s.id LIMIT $1";
 
+const CLAIMED: Sql = Sql {
+    postgres: "SELECT meta_message_id FROM send WHERE meta_message_id = ANY($1)",
+    sqlite: "SELECT meta_message_id FROM send WHERE meta_message_id IN (SELECT value FROM json_each($1))",
+};
+
 row! {
     struct Current {
         intent: Uuid,
@@ -339,6 +346,14 @@ impl Store {
             started: moment(row.started_ms),
         };
         Ok(rows.into_iter().map(decode).collect())
+    }
+
+    /// Which of Meta's message ids belong to a send already: such a message is nobody else's.
+    pub async fn claimed_messages(&self, message_ids: Vec<String>) -> Result<HashSet<String>, StoreError> {
+        let sql = self.engine.sql(&CLAIMED);
+        let claimed: Vec<(String,)> =
+            on_read!(&self.engine, |pool| { sqlx::query_as(sql).bind(Texts(message_ids)).fetch_all(pool).await? });
+        Ok(claimed.into_iter().map(|(id,)| id).collect())
     }
 
     /// Ends the search for a send's fate. `NotFound` hands the intent to a person and leaves the send unknown, so that

@@ -88,12 +88,11 @@ fn profile(account: &Account, fields: &str) -> Value {
 fn conversation(account: &Account, person: &str, lines: &[Line], fields: &str) -> Value {
     let updated = lines.last().map_or(Timestamp::default(), |l| l.at);
     let mut body = json!({ "id": format!("{CONVERSATION}{person}"), "updated_time": graph_time(updated) });
-    if fields.contains("messages") {
-        // Without an expansion Meta gives id and time alone.
-        let whole = fields.contains("messages{");
+    if let Some((whole, limit)) = expansion(fields) {
         let data: Vec<Value> = lines
             .iter()
             .rev()
+            .take(limit)
             .map(|l| {
                 if whole { message(account, person, l) } else { json!({"id": l.mid, "created_time": graph_time(l.at)}) }
             })
@@ -101,6 +100,17 @@ fn conversation(account: &Account, person: &str, lines: &[Line], fields: &str) -
         body["messages"] = json!({ "data": data });
     }
     body
+}
+
+/// Whether messages are asked for with their fields, and how many: `messages`, `messages{…}` or `messages.limit(5){…}`
+/// (Meta, "Graph API: field expansion"). Without an expansion Meta gives id and time alone; without a limit 25 messages,
+/// and never more than the 20 latest with their text (Meta, "Conversations API", 2026).
+fn expansion(fields: &str) -> Option<(bool, usize)> {
+    let (_, rest) = fields.split_once("messages")?;
+    let limit = rest.strip_prefix(".limit(").and_then(|rest| rest.split_once(')'));
+    let (limit, rest) = limit.map_or((25, rest), |(limit, rest)| (limit.parse().unwrap_or(0), rest));
+    let whole = rest.starts_with('{');
+    Some((whole, if whole { limit.min(20) } else { limit }))
 }
 
 fn message(account: &Account, person: &str, line: &Line) -> Value {

@@ -250,6 +250,9 @@ async fn what_is_found_was_sent(given: Given) {
     assert_eq!(given.store.resolve_unknown(send, &found, NOW).await.unwrap(), Finished::Done);
     let again = given.store.resolve_unknown(send, &Resolution::NotFound, NOW).await.unwrap();
     assert_eq!(again, Finished::Already(SendStatus::Sent));
+    let asked = vec!["m.8".to_owned(), "m.9".to_owned()];
+    assert_eq!(given.store.claimed_messages(asked).await.unwrap(), ["m.9".to_owned()].into(), "nobody else's now");
+    assert!(given.store.claimed_messages(Vec::new()).await.unwrap().is_empty());
     assert_eq!(intents(&given).await, [(IntentStatus::Sent, 1)]);
 }
 
