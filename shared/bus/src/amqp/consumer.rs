@@ -158,8 +158,8 @@ impl Settler for AmqpSettler {
     async fn dead_letter(&self, delivery: &Delivery, reason: &str) -> Result<(), BusError> {
         let link = self.links.get().await?;
         // Kept as a dead letter before it leaves its queue: a crash in between keeps it twice.
-        let letter = std::slice::from_ref(&delivery.message);
-        publish(&link, &self.links.names.dead_exchange(), self.lane, letter, Some(reason))
+        let letter = vec![delivery.message.clone()];
+        publish(&link, self.links.names.dead_exchange(), self.lane, letter, Some(reason))
             .await
             .map_err(|error| BusError::Unavailable(error.to_string()))?;
         self.ack(&[delivery.tag]).await

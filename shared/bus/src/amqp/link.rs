@@ -1,7 +1,7 @@
 //! The connection, made anew when it is lost.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable as _};
@@ -9,13 +9,11 @@ use lapin::options::ConfirmSelectOptions;
 use lapin::{Channel, Connection, ConnectionProperties};
 use tokio::sync::Mutex;
 
+use super::publisher::Publisher;
 use super::topology::{Names, declare};
 use super::unavailable;
 use crate::BusError;
 
-/// Channels shared by all publishers. One: with 64 requests in flight the broker then confirms many at a time, which was
-/// worth 1.5 times the throughput of eight channels on single events (docs/performance.md).
-const PUBLISHERS: usize = 1;
 /// How long a caller waits for a connection before it is told that there is none.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -23,18 +21,13 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 pub(super) struct Link {
     pub(super) generation: u64,
     connection: Connection,
-    publishers: Vec<Channel>,
-    next: AtomicUsize,
+    publishing: Channel,
+    pub(super) publisher: Publisher,
 }
 
 impl Link {
     fn is_alive(&self) -> bool {
-        self.connection.status().connected() && self.publishers.iter().all(|channel| channel.status().connected())
-    }
-
-    /// A publishing channel, in turn.
-    pub(super) fn publisher(&self) -> &Channel {
-        &self.publishers[self.next.fetch_add(1, Ordering::Relaxed) % self.publishers.len()]
+        self.connection.status().connected() && self.publishing.status().connected()
     }
 
     /// A channel of one's own.
@@ -105,14 +98,11 @@ impl Links {
         let connection = Connection::connect(&self.url, properties).await.map_err(unavailable)?;
         let control = connection.create_channel().await.map_err(unavailable)?;
         declare(&control, &self.names).await?;
-        let mut publishers = Vec::with_capacity(PUBLISHERS);
-        for _ in 0..PUBLISHERS {
-            let channel = connection.create_channel().await.map_err(unavailable)?;
-            channel.confirm_select(ConfirmSelectOptions::default()).await.map_err(unavailable)?;
-            publishers.push(channel);
-        }
+        let publishing = connection.create_channel().await.map_err(unavailable)?;
+        publishing.confirm_select(ConfirmSelectOptions::default()).await.map_err(unavailable)?;
+        let publisher = Publisher::start(publishing.clone());
         let generation = self.generation.fetch_add(1, Ordering::Relaxed) + 1;
-        Ok(Link { generation, connection, publishers, next: AtomicUsize::new(0) })
+        Ok(Link { generation, connection, publishing, publisher })
     }
 
     pub(super) async fn close(&self) {

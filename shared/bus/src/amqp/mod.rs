@@ -1,22 +1,24 @@
 //! The bus on RabbitMQ.
 //!
-//! One connection; publishes share a few channels, whose confirms are pipelined: all messages of a call are written,
-//! then all confirms awaited. A lost connection fails the calls under way and is made anew by the next one.
+//! One connection; publishes share one channel and one task, whose confirms are pipelined: all messages of a call are
+//! written, then all confirms awaited. A lost connection fails the calls under way and is made anew by the next one.
 
 mod consumer;
 mod link;
+mod publisher;
 mod topology;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use lapin::options::{BasicAckOptions, BasicGetOptions, BasicNackOptions, BasicPublishOptions, QueueDeclareOptions};
+use lapin::options::{BasicAckOptions, BasicGetOptions, BasicNackOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel};
 
 use self::consumer::AmqpConsumer;
 use self::link::{Link, Links};
+use self::publisher::Call;
 use self::topology::Names;
 use crate::{Bus, BusError, Consumer, DeadLetter, Depth, Lane, Message, PublishError};
 
@@ -62,36 +64,14 @@ fn unavailable(error: lapin::Error) -> BusError {
 /// Publishes to `exchange` and waits for every confirm.
 async fn publish(
     link: &Link,
-    exchange: &lapin::types::ShortString,
+    exchange: lapin::types::ShortString,
     lane: Lane,
-    messages: &[Message],
+    messages: Vec<Message>,
     reason: Option<&str>,
 ) -> Result<(), PublishError> {
-    let not_confirmed = |error: lapin::Error| PublishError::NotConfirmed(error.to_string());
-    let channel = link.publisher();
-    // Mandatory: a message that no queue takes comes back, and is an error instead of a loss.
-    let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
-    let send_and_wait = async {
-        let mut confirms = Vec::with_capacity(messages.len());
-        for message in messages {
-            let properties = properties(message, reason);
-            let routing_key = lane.as_str().into();
-            let publish = channel.basic_publish(exchange.clone(), routing_key, options, &message.body, properties);
-            confirms.push(publish.await.map_err(not_confirmed)?);
-        }
-        for confirm in confirms {
-            let confirmation = confirm.await.map_err(not_confirmed)?;
-            if !confirmation.is_ack() {
-                return Err(PublishError::NotConfirmed("the broker refused a message".into()));
-            }
-            if confirmation.take_message().is_some() {
-                return Err(PublishError::NotConfirmed("no queue takes the message".into()));
-            }
-        }
-        Ok(())
-    };
+    let call = Call { exchange, lane, messages, reason: reason.map(ToOwned::to_owned) };
     let timed_out = |_| PublishError::NotConfirmed(format!("no confirm within {} s", CONFIRM_TIMEOUT.as_secs()));
-    tokio::time::timeout(CONFIRM_TIMEOUT, send_and_wait).await.map_err(timed_out)?
+    tokio::time::timeout(CONFIRM_TIMEOUT, link.publisher.publish(call)).await.map_err(timed_out)?
 }
 
 fn properties(message: &Message, reason: Option<&str>) -> BasicProperties {
@@ -144,7 +124,7 @@ fn reason(delivery: &lapin::message::Delivery) -> String {
 impl Bus for AmqpBus {
     async fn publish(&self, lane: Lane, messages: Vec<Message>) -> Result<(), PublishError> {
         let link = self.0.get().await.map_err(|error| PublishError::Unavailable(error.to_string()))?;
-        publish(&link, &self.0.names.exchange(), lane, &messages, None).await
+        publish(&link, self.0.names.exchange(), lane, messages, None).await
     }
 
     async fn consume(&self, lane: Lane, prefetch: u16) -> Result<Box<dyn Consumer>, BusError> {
@@ -179,12 +159,13 @@ impl Bus for AmqpBus {
         let gotten = get(&channel, self.0.names.dead_queue(lane), limit).await?;
         let messages: Vec<Message> = gotten.iter().map(to_message).collect();
         // Back on the lane first: a crash in between delivers twice, never not at all.
-        let published = publish(&link, &self.0.names.exchange(), lane, &messages, None).await;
+        let count = messages.len();
+        let published = publish(&link, self.0.names.exchange(), lane, messages, None).await;
         published.map_err(|error| BusError::Unavailable(error.to_string()))?;
         for delivery in gotten {
             channel.basic_ack(delivery.delivery_tag, BasicAckOptions::default()).await.map_err(unavailable)?;
         }
-        Ok(u32::try_from(messages.len()).unwrap_or(u32::MAX))
+        Ok(u32::try_from(count).unwrap_or(u32::MAX))
     }
 
     async fn close(&self) {
