@@ -213,6 +213,7 @@ impl Parts {
             weights: Weights::default(),
             batch_max: self.settings.scorer.batch_max.max(1),
             batch_wait: Duration::from_millis(self.settings.scorer.batch_wait_ms),
+            park_ms: i64::try_from(self.settings.scorer.park_ms).unwrap_or(i64::MAX),
         };
         services.spawn("scorer", scorer.run(stop.clone()));
         Ok(())

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use afterglow_domain::{
-    AccountId, Body, BrandId, DAY_MS, Interaction, Segment, Timestamp, ViewerId, ViewerKey, Window, WindowRule,
+    AccountId, Body, BrandId, DAY_MS, Interaction, MessageEdit, Segment, Timestamp, ViewerId, ViewerKey, Window,
+    WindowRule,
 };
 use afterglow_runtime::error_chain;
 use afterglow_scorer::{ViewerState, segment_at};
@@ -160,7 +161,7 @@ pub(crate) async fn viewer(
             tbody { @for interaction in &detail.interactions { tr {
                 td.nowrap { (moment(interaction.occurred, now)) }
                 td { (interaction.kind().as_str().replace('_', " ")) }
-                td { @if let Some(text) = words_of(interaction) { q { (text) } } @else { span.soft { "–" } } }
+                td { (said(interaction, &detail.interactions)) }
             } } }
         } }
         h2 { "What was decided" }
@@ -237,6 +238,25 @@ fn window(last_contact: Option<Timestamp>, now: Timestamp) -> Markup {
     html! {
         @if window.is_open(now, 0) { (words::span(DAY_MS - now.since(opened))) " left" }
         @else { span.soft { "no: the window closed " (words::ago(opened.plus(DAY_MS), now)) } }
+    }
+}
+
+/// What was said, as it stands now: edited, or taken back.
+fn said(interaction: &Interaction, all: &[Interaction]) -> Markup {
+    let amended = |other: &&Interaction| other.body.amends().is_some() && other.body.amends() == interaction.body.mid();
+    let mut edit: Option<&MessageEdit> = None;
+    for other in all.iter().filter(amended) {
+        match &other.body {
+            // What a person took back is not shown again.
+            Body::Unsend(_) => return html! { span.soft { "taken back" } },
+            Body::MessageEdit(newer) if edit.is_none_or(|edit| newer.num_edit > edit.num_edit) => edit = Some(newer),
+            _ => {}
+        }
+    }
+    let text = edit.and_then(|edit| edit.text.as_deref()).or_else(|| words_of(interaction));
+    html! {
+        @if let Some(text) = text { q { (text) } } @else { span.soft { "–" } }
+        @if edit.is_some() { " " span.soft { "(edited)" } }
     }
 }
 

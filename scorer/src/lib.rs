@@ -13,10 +13,12 @@
 //! | `plays` | which interaction makes which wish |
 //! | `fold` | a batch's viewers and wishes, from what is new |
 //! | `service` | takes interactions from the bus, folds them into the store |
+//! | `orphans` | edits, reactions and unsends whose message never comes |
 //! | `relay` | publishes what a process that died left in the outbox |
 
 mod decayed;
 mod fold;
+mod orphans;
 mod plays;
 mod relay;
 mod segment;

@@ -31,6 +31,8 @@ pub struct Scorer {
     pub batch_max: usize,
     /// How long a batch waits to fill.
     pub batch_wait: Duration,
+    /// How long an edit, reaction or unsend waits for its message, in ms, before it goes to quarantine.
+    pub park_ms: i64,
 }
 
 /// The loop cannot go on.
@@ -67,13 +69,15 @@ impl Scorer {
         };
         let relay_stop = stop.child_token();
         let relay = relay::run(self.store.clone(), &*self.bus, Arc::clone(&self.clock), relay_stop.clone());
-        let (worked, ()) = tokio::join!(
+        let orphans = crate::orphans::run(&self.store, &self.clock, self.park_ms, &relay_stop);
+        let (worked, (), ()) = tokio::join!(
             async {
                 let worked = work.await;
                 relay_stop.cancel();
                 worked
             },
-            relay
+            relay,
+            orphans
         );
         worked
     }

@@ -449,6 +449,31 @@ impl Body {
         }
     }
 
+    /// Meta's id of the message that this is, if it is one.
+    pub fn mid(&self) -> Option<&str> {
+        let mid = match self {
+            Body::Message(m)
+            | Body::StoryReply(m)
+            | Body::StoryMention(m)
+            | Body::QuickReply(m)
+            | Body::MessageSent(m)
+            | Body::SelfMessage(m) => &m.mid,
+            _ => return None,
+        };
+        (!mid.is_empty()).then_some(mid)
+    }
+
+    /// Meta's id of the message that this edits, takes back or reacts to.
+    pub fn amends(&self) -> Option<&str> {
+        let mid = match self {
+            Body::MessageEdit(edit) => &edit.mid,
+            Body::Unsend(unsend) => &unsend.mid,
+            Body::Reaction(reaction) | Body::ReactionRemoved(reaction) => &reaction.mid,
+            _ => return None,
+        };
+        (!mid.is_empty()).then_some(mid)
+    }
+
     /// The Story this is about, if any.
     pub fn story_id(&self) -> Option<&str> {
         match self {

@@ -102,6 +102,8 @@ pub struct Scorer {
     pub batch_max: usize,
     /// How long a batch waits to fill, in ms.
     pub batch_wait_ms: u64,
+    /// How long an edit, reaction or unsend waits for its message, in ms, before it goes to quarantine.
+    pub park_ms: u64,
 }
 
 /// `[responder]`
@@ -218,7 +220,7 @@ impl Default for Ingest {
 
 impl Default for Scorer {
     fn default() -> Self {
-        Self { batch_max: 500, batch_wait_ms: 5 }
+        Self { batch_max: 500, batch_wait_ms: 5, park_ms: 24 * 3_600_000 }
     }
 }
 

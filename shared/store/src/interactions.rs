@@ -9,7 +9,7 @@ use crate::codec::to_json;
 use crate::engine::{Tx, hex_digits, on_tx, storable};
 use crate::outbox::{self, OutboxMessage, OutboxRow};
 use crate::viewers::{self, ViewerRow};
-use crate::{Store, StoreError, echoes};
+use crate::{Store, StoreError, amendments, echoes};
 
 /// One viewer whose state is to be folded.
 #[derive(Debug)]
@@ -60,15 +60,15 @@ pub(crate) const DUPLICATES: &str = "duplicates";
 const SHARDS: u8 = 16;
 
 const INSERT_PG: &str = "INSERT INTO interaction (id, brand, account, viewer, username, channel, source, kind,
-        occurred_ms, received_ms, standby, body, raw)
+        occurred_ms, received_ms, standby, body, raw, mid)
     SELECT * FROM UNNEST($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-        $9::bigint[], $10::bigint[], $11::bool[], $12::text[], $13::text[])
+        $9::bigint[], $10::bigint[], $11::bool[], $12::text[], $13::text[], $14::text[])
     ON CONFLICT DO NOTHING RETURNING id";
 
 const INSERT_LITE: &str = "INSERT INTO interaction (id, brand, account, viewer, username, channel, source, kind,
-        occurred_ms, received_ms, standby, body, raw)
+        occurred_ms, received_ms, standby, body, raw, mid)
     SELECT unhex(value ->> 0), value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
-        value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12
+        value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13
     FROM json_each($1) WHERE TRUE
     ON CONFLICT DO NOTHING RETURNING id";
 
@@ -117,6 +117,7 @@ impl Store {
                 return Err(StoreError::FoldMismatch { given, returned });
             }
             echoes::settle(&mut tx, &new, now).await?;
+            amendments::settle(&mut tx, &new, now).await?;
             outbox = outbox::insert(&mut tx, output.outbox, now, lease_ms).await?;
         }
         let shard = once.first().map_or(0, |first| first.id.uuid().as_bytes()[15] % SHARDS);
@@ -159,6 +160,7 @@ async fn insert<'a>(tx: &mut Tx, once: &[&'a Interaction]) -> Result<Vec<&'a Int
                 .bind(column!(|i| i.standby))
                 .bind(&bodies)
                 .bind(column!(|i| i.raw.as_ref().map(|raw| raw.get())))
+                .bind(column!(|i| i.body.mid()))
                 .fetch_all(&mut **tx)
                 .await?
         }
@@ -181,6 +183,7 @@ async fn insert<'a>(tx: &mut Tx, once: &[&'a Interaction]) -> Result<Vec<&'a Int
                         i.standby,
                         body,
                         i.raw.as_ref().map(|raw| raw.get()),
+                        i.body.mid(),
                     )
                 })
                 .collect();

@@ -26,6 +26,7 @@
 //! | `interactions` | the scorer's one transaction |
 //! | `viewers` | the scorer's state of each viewer |
 //! | `echoes` | echoes of our own messages, which settle sends |
+//! | `amendments` | edits, reactions and unsends, parked until their message comes |
 //! | `outbox` | messages to be published |
 //! | `consent` | opt-outs, hand-overs and the fence |
 //! | `facts` | what a policy gate is told |
@@ -35,6 +36,7 @@
 //! | `totals` | figures for status line and doctor |
 //! | `brand_scope` | what a brand's console and API may read |
 
+mod amendments;
 mod brand_scope;
 mod brands;
 mod codec;
@@ -53,6 +55,7 @@ mod sends;
 mod totals;
 mod viewers;
 
+pub use amendments::Parked;
 pub use brand_scope::{BrandStore, DecisionRecord, ViewerDetail};
 pub use brands::{Account, Brand, SealedToken};
 pub use consent::ConsentRecorded;

@@ -28,6 +28,14 @@ const MIGRATIONS: &[(i64, &str, Sql)] = &[
             sqlite: include_str!("../migrations/sqlite/0002_control.sql"),
         },
     ),
+    (
+        3,
+        "amendments",
+        Sql {
+            postgres: include_str!("../migrations/postgres/0003_amendments.sql"),
+            sqlite: include_str!("../migrations/sqlite/0003_amendments.sql"),
+        },
+    ),
 ];
 
 /// The schema version that this program writes and reads.

@@ -4,7 +4,7 @@ use afterglow_domain::{DerivedId, InteractionId, Quarantined, Timestamp};
 use uuid::Uuid;
 
 use crate::codec::{from_name, moment};
-use crate::engine::{on_read, on_tx, row, storable};
+use crate::engine::{Tx, on_read, on_tx, row, storable};
 use crate::{Store, StoreError};
 
 /// Something in quarantine.
@@ -55,31 +55,37 @@ const WAITING: &str = "SELECT id, reason, detail, object, account, received_ms, 
 const SHOW: &str = "SELECT id, reason, detail, object, account, received_ms, payload, replayed_ms
     FROM quarantine WHERE id = $1";
 
+/// Keeps things, each once. Returns how many were new.
+pub(crate) async fn put(tx: &mut Tx, items: &[Quarantined]) -> Result<u64, StoreError> {
+    let mut in_order: Vec<&Quarantined> = items.iter().collect();
+    in_order.sort_by_key(|item| item.id); // one order for all processes
+    let mut inserted = 0;
+    for item in in_order {
+        inserted += on_tx!(&mut *tx, |connection| {
+            sqlx::query(PUT)
+                .bind(item.id.uuid())
+                .bind(item.reason.as_str())
+                .bind(storable(&item.detail))
+                .bind(item.object.as_deref().map(storable))
+                .bind(item.account.as_deref().map(storable))
+                .bind(item.received.millis())
+                .bind(&item.payload)
+                .execute(connection)
+                .await?
+                .rows_affected()
+        });
+    }
+    Ok(inserted)
+}
+
 impl Store {
     /// Keeps things, each once. Returns how many were new.
     pub async fn quarantine_put(&self, items: &[Quarantined]) -> Result<u64, StoreError> {
         if items.is_empty() {
             return Ok(0);
         }
-        let mut in_order: Vec<&Quarantined> = items.iter().collect();
-        in_order.sort_by_key(|item| item.id); // one order for all processes
         let mut tx = self.engine.begin().await?;
-        let mut inserted = 0;
-        for item in in_order {
-            inserted += on_tx!(&mut tx, |connection| {
-                sqlx::query(PUT)
-                    .bind(item.id.uuid())
-                    .bind(item.reason.as_str())
-                    .bind(storable(&item.detail))
-                    .bind(item.object.as_deref().map(storable))
-                    .bind(item.account.as_deref().map(storable))
-                    .bind(item.received.millis())
-                    .bind(&item.payload)
-                    .execute(connection)
-                    .await?
-                    .rows_affected()
-            });
-        }
+        let inserted = put(&mut tx, items).await?;
         tx.commit().await?;
         Ok(inserted)
     }

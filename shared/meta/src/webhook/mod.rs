@@ -3,6 +3,7 @@
 mod changes;
 mod consent;
 mod envelope;
+mod fields;
 mod ids;
 mod lenient;
 mod messaging;
@@ -13,6 +14,7 @@ use afterglow_domain::{
 use bytes::Bytes;
 
 pub use consent::{consent_change, fence_change};
+pub use fields::{FIELDS, Field};
 
 use crate::Verified;
 

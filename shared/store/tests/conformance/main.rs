@@ -4,6 +4,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod amendments;
 mod brands;
 mod echoes;
 mod fence;
