@@ -1,12 +1,14 @@
 //! The one binary of Afterglow: a subcommand per service and per operator's task.
 
 mod accounts;
+mod daily_log;
 mod demo;
 mod doctor;
 mod installation;
 mod interpret;
 mod keys;
 mod migrate;
+mod observe;
 mod options;
 mod output;
 mod quarantine;
@@ -56,6 +58,10 @@ enum Command {
     /// What could not be understood: list, show, replay
     #[command(subcommand)]
     Quarantine(quarantine::Command),
+    /// Record names that somebody saw in a Story's viewer list
+    Observe(observe::Options),
+    /// Who cared on one day, and what is to be done: the daily log, as CSV or JSON
+    DailyLog(daily_log::Options),
     /// Keys that seal access tokens
     #[command(subcommand)]
     Keys(keys::Command),
@@ -88,6 +94,8 @@ fn main() -> anyhow::Result<ExitCode> {
         Command::Brand(command) => accounts::run_brand(&command, &settings),
         Command::Account(command) => accounts::run_account(&command, &settings),
         Command::Quarantine(command) => quarantine::run(&command, &settings),
+        Command::Observe(options) => observe::run(&options, &settings),
+        Command::DailyLog(options) => daily_log::run(&options, &settings),
         Command::Keys(command) => keys::run(&command),
         Command::Interpret(arguments) => interpret::run(&arguments),
     }

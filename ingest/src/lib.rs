@@ -9,10 +9,12 @@
 //! | `webhook` | `POST /webhooks/meta`: signature, events, confirms, answer |
 //! | `outgoing` | which event goes on which lane, in which form |
 //! | `accounts` | who owns which account |
+//! | `observations` | what people of a brand saw |
 //! | `quarantine` | keeps what was not understood, and puts it through the same door again |
 
 mod accounts;
 mod handshake;
+pub mod observations;
 mod outgoing;
 mod quarantine;
 mod webhook;

@@ -10,5 +10,6 @@ mod crash;
 mod faults;
 mod flow;
 mod installation;
+mod observations;
 mod processes;
 mod stopping;

@@ -7,7 +7,7 @@ use afterglow_domain::{
 use uuid::Uuid;
 
 use crate::codec::{InteractionColumns, consent, from_json, from_name, moment};
-use crate::engine::{on_read, row};
+use crate::engine::{Sql, Texts, on_read, row};
 use crate::viewers::{ViewerColumns, ViewerRow};
 use crate::{SendStatus, Store, StoreError};
 
@@ -163,6 +163,28 @@ const INTERACTIONS: &str = "SELECT id, brand, account, viewer, username, channel
     FROM interaction WHERE brand = $1 AND account = $2 AND viewer = $3
     ORDER BY occurred_ms DESC, id DESC LIMIT $4";
 
+const BETWEEN: &str = "SELECT id, brand, account, viewer, username, channel, source, occurred_ms, received_ms,
+        standby, body, raw
+    FROM interaction WHERE brand = $1 AND occurred_ms >= $2 AND occurred_ms < $3 ORDER BY occurred_ms, id";
+
+const SENT_BETWEEN: &str = "SELECT account, viewer, COALESCE(started_ms, reserved_ms) AS at_ms
+    FROM send WHERE brand = $1 AND status = 'sent' AND started_ms >= $2 AND started_ms < $3 ORDER BY started_ms";
+
+const NAMED: Sql = Sql {
+    postgres: "SELECT viewer, username, last_seen_ms FROM viewer
+        WHERE brand = $1 AND account = $2 AND username = ANY($3)",
+    sqlite: "SELECT viewer, username, last_seen_ms FROM viewer
+        WHERE brand = $1 AND account = $2 AND username IN (SELECT value FROM json_each($3))",
+};
+
+row! {
+    struct SentColumns { account: String, viewer: String, at_ms: i64 }
+}
+
+row! {
+    struct NamedColumns { viewer: String, username: String, last_seen_ms: i64 }
+}
+
 impl Store {
     /// The store as one brand sees it: the only way to its viewers, interactions and decisions.
     pub fn brand<'a>(&'a self, brand: &'a BrandId) -> BrandStore<'a> {
@@ -241,5 +263,64 @@ impl BrandStore<'_> {
                 .await?
         });
         rows.into_iter().map(DecisionColumns::decode).collect()
+    }
+
+    /// What happened from `from` on and before `until`, in order.
+    pub async fn interactions_between(
+        &self,
+        from: Timestamp,
+        until: Timestamp,
+    ) -> Result<Vec<Interaction>, StoreError> {
+        let rows: Vec<InteractionColumns> = on_read!(&self.store.engine, |pool| {
+            sqlx::query_as(BETWEEN)
+                .bind(self.brand.as_str())
+                .bind(from.millis())
+                .bind(until.millis())
+                .fetch_all(pool)
+                .await?
+        });
+        rows.into_iter().map(InteractionColumns::decode).collect()
+    }
+
+    /// Messages that went out from `from` on and before `until`: to whom, and when their call began.
+    pub async fn sent_between(
+        &self,
+        from: Timestamp,
+        until: Timestamp,
+    ) -> Result<Vec<(ViewerKey, Timestamp)>, StoreError> {
+        let rows: Vec<SentColumns> = on_read!(&self.store.engine, |pool| {
+            sqlx::query_as(SENT_BETWEEN)
+                .bind(self.brand.as_str())
+                .bind(from.millis())
+                .bind(until.millis())
+                .fetch_all(pool)
+                .await?
+        });
+        let decode = |row: SentColumns| {
+            let key = ViewerKey { account: AccountId::new(row.account), viewer: ViewerId::new(row.viewer) };
+            (key, Timestamp::from_millis(row.at_ms))
+        };
+        Ok(rows.into_iter().map(decode).collect())
+    }
+
+    /// Viewers of one account by the name last heard of them, with the time of their latest interaction. A name may have
+    /// moved from one person to another: several may bear it.
+    pub async fn viewers_named(
+        &self,
+        account: &AccountId,
+        usernames: Vec<String>,
+    ) -> Result<Vec<(String, ViewerId, Timestamp)>, StoreError> {
+        let sql = self.store.engine.sql(&NAMED);
+        let rows: Vec<NamedColumns> = on_read!(&self.store.engine, |pool| {
+            sqlx::query_as(sql)
+                .bind(self.brand.as_str())
+                .bind(account.as_str())
+                .bind(Texts(usernames))
+                .fetch_all(pool)
+                .await?
+        });
+        let decode =
+            |row: NamedColumns| (row.username, ViewerId::new(row.viewer), Timestamp::from_millis(row.last_seen_ms));
+        Ok(rows.into_iter().map(decode).collect())
     }
 }

@@ -1,0 +1,18 @@
+//! What leaves Afterglow for the systems beside it: the daily log.
+//!
+//! | file | what it holds |
+//! | --- | --- |
+//! | `daily_log` | who cared on one day, what came of it, and what is to be done: pure |
+//! | `day` | one day in a brand's time zone |
+//! | `table` | the log as CSV and JSON |
+//! | `collect` | what the log is made of, from the store |
+
+mod collect;
+mod daily_log;
+mod day;
+mod table;
+
+pub use collect::{CollectError, daily_log_of};
+pub use daily_log::{Action, DailyLog, LogRow, Material, Step, Trigger, daily_log};
+pub use day::{Day, DayError};
+pub use table::{to_csv, to_json};
