@@ -4,9 +4,10 @@ use std::io::Read as _;
 use std::process::ExitCode;
 
 use afterglow_domain::{AccountId, BrandId, BrandSettings, Channel, Login, StoryReplyAutoresponder};
-use afterglow_responder::{TEXT_MAX_BYTES, token_context};
+use afterglow_responder::TEXT_MAX_BYTES;
 use afterglow_runtime::Settings;
 use afterglow_store::{Account, Brand, SealedToken};
+use afterglow_tokens::token_context;
 use anyhow::{Context as _, bail};
 use secrecy::SecretString;
 use serde_json::json;

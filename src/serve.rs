@@ -8,7 +8,7 @@ use std::time::Duration;
 use afterglow_bus::{Bus, Lane};
 use afterglow_console::Console;
 use afterglow_domain::Clock;
-use afterglow_ingest::{Ingest, StoredAccounts, keep_quarantine};
+use afterglow_ingest::{Ingest, StoredAccounts, Sweep, keep_quarantine};
 use afterglow_meta::AppSecrets;
 use afterglow_meta::graph::{GraphClient, GraphHosts};
 use afterglow_responder::{Policy, Responder, ResponderOptions};
@@ -17,6 +17,7 @@ use afterglow_runtime::{
 };
 use afterglow_scorer::{Scorer, Weights};
 use afterglow_store::Store;
+use afterglow_tokens::Tokens;
 use anyhow::{Context as _, bail};
 use axum::Router;
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -197,12 +198,55 @@ impl Parts {
         tracing::info!(%address, "taking webhooks at /webhooks/meta");
         services.spawn("ingest", serve(listener, router, stop.clone()));
         services.spawn("quarantine keeper", keep_quarantine(self.store.clone(), self.bus()?, stop.clone()));
+        self.start_sweep(services, stop, &accounts)?;
         let (every, stop) = (Duration::from_millis(ingest.accounts_refresh_ms), stop.clone());
         services.spawn("accounts", async move {
             accounts.keep_fresh(every, stop).await;
             Ok::<(), std::convert::Infallible>(())
         });
         Ok(address)
+    }
+
+    fn start_sweep(
+        &self,
+        services: &mut Services,
+        stop: &CancellationToken,
+        accounts: &Arc<StoredAccounts>,
+    ) -> anyhow::Result<()> {
+        let ingest = &self.settings.ingest;
+        if self.settings.keys.ring.is_empty() && self.settings.database.url.is_some() {
+            tracing::warn!("no keys.ring: access tokens cannot be opened, and nothing that webhooks miss is found");
+            return Ok(());
+        }
+        let sweep = Sweep {
+            store: self.store.clone(),
+            bus: self.bus()?,
+            graph: self.graph()?,
+            tokens: Tokens::new(self.store.clone(), Arc::new(keyring(&self.settings)?), Arc::clone(&self.clock)),
+            accounts: Arc::clone(accounts) as _,
+            our_apps: self.settings.meta.app_ids.clone(),
+            clock: Arc::clone(&self.clock),
+            every: Duration::from_millis(ingest.sweep_ms),
+            grace_ms: i64::try_from(ingest.sweep_grace_ms).unwrap_or(i64::MAX),
+            holder: format!("{}-{}", std::process::id(), (self.clock)()),
+        };
+        let stop = stop.clone();
+        services.spawn("sweep", async move {
+            sweep.run(stop).await;
+            Ok::<(), std::convert::Infallible>(())
+        });
+        Ok(())
+    }
+
+    /// The Graph API's client.
+    fn graph(&self) -> anyhow::Result<GraphClient> {
+        let meta = &self.settings.meta;
+        let mut hosts = meta.graph_url.as_deref().map_or_else(GraphHosts::default, GraphHosts::single);
+        if let Some(version) = &meta.graph_version {
+            hosts.version.clone_from(version);
+        }
+        let timeout = Duration::from_millis(self.settings.responder.send_timeout_ms);
+        Ok(GraphClient::new(http_client(timeout)?, hosts))
     }
 
     fn start_scorer(&self, services: &mut Services, stop: &CancellationToken) -> anyhow::Result<()> {
@@ -220,16 +264,12 @@ impl Parts {
     }
 
     fn start_responder(&self, services: &mut Services, stop: &CancellationToken) -> anyhow::Result<()> {
-        let Settings { meta, responder, .. } = &self.settings;
-        let mut hosts = meta.graph_url.as_deref().map_or_else(GraphHosts::default, GraphHosts::single);
-        if let Some(version) = &meta.graph_version {
-            hosts.version.clone_from(version);
-        }
+        let responder = &self.settings.responder;
         let timeout = Duration::from_millis(responder.send_timeout_ms);
         let responder = Responder::new(ResponderOptions {
             store: self.store.clone(),
             bus: self.bus()?,
-            graph: GraphClient::new(http_client(timeout)?, hosts),
+            graph: self.graph()?,
             keyring: Arc::new(keyring(&self.settings)?),
             clock: Arc::clone(&self.clock),
             policy: Policy::default(),

@@ -10,6 +10,7 @@
 //! | `outgoing` | which event goes on which lane, in which form |
 //! | `accounts` | who owns which account |
 //! | `observations` | what people of a brand saw |
+//! | `sweep` | finds what webhooks missed |
 //! | `quarantine` | keeps what was not understood, and puts it through the same door again |
 
 mod accounts;
@@ -17,6 +18,7 @@ mod handshake;
 pub mod observations;
 mod outgoing;
 mod quarantine;
+mod sweep;
 mod webhook;
 
 use std::sync::Arc;
@@ -32,6 +34,7 @@ use secrecy::SecretString;
 
 pub use accounts::{Accounts, StoredAccounts};
 pub use quarantine::{KeepError, Replay, ReplayError, Replayed, keep_quarantine};
+pub use sweep::Sweep;
 
 /// What the endpoint needs. Time and the knowledge of accounts are passed in.
 pub struct Ingest {

@@ -9,4 +9,4 @@ mod policy;
 mod service;
 
 pub use policy::{POLICY_VERSION, Policy, TEXT_MAX_BYTES, decide, text_for};
-pub use service::{Responder, ResponderError, ResponderOptions, token_context};
+pub use service::{Responder, ResponderError, ResponderOptions};

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use afterglow_bus::Lane;
 use afterglow_domain::{BrandSettings, Channel, IntentStatus, Login, StoryReplyAutoresponder};
-use afterglow_responder::token_context;
 use afterglow_runtime::{Secret, Settings};
 use afterglow_sim::account::{self, Layout};
 use afterglow_sim::{Sim, SimOptions};
 use afterglow_store::{Account, Brand, SealedToken};
+use afterglow_tokens::token_context;
 use secrecy::ExposeSecret as _;
 
 use crate::installation::{clock, keyring};

@@ -13,3 +13,4 @@ mod installation;
 mod observations;
 mod processes;
 mod stopping;
+mod sweep;

@@ -7,7 +7,6 @@
 //! | `speak` | one intent: judge, reserve, start, call, finish |
 //! | `sweep` | intents that are due again, leases that ran out |
 //! | `fate` | sends of which it is not known whether they went out |
-//! | `tokens` | access tokens, opened and held for a short time |
 //! | `pace` | room for the next message of an account |
 
 mod consent_lane;
@@ -16,7 +15,6 @@ mod intents_lane;
 mod pace;
 mod speak;
 mod sweep;
-mod tokens;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,15 +28,11 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::Policy;
+use afterglow_tokens::Tokens;
 use pace::Pace;
-use tokens::Tokens;
-pub use tokens::token_context;
 
 /// Messages of an account that may go out at once after a quiet time.
 const SEND_BURST: u32 = 10;
-/// Meta allows two reads of conversations a second and account (Meta, "Messenger Platform rate limits", 2026-03-23); at
-/// this pace no second holds three.
-const READ_EVERY: Duration = Duration::from_millis(650);
 
 /// What the responder is given.
 pub struct ResponderOptions {
@@ -90,7 +84,6 @@ pub struct Responder {
     clock: Clock,
     policy: Policy,
     pace: Pace,
-    reads: Pace,
     room: Arc<Semaphore>,
     concurrency: u16,
     sweep_every: Duration,
@@ -114,7 +107,6 @@ impl Responder {
             clock,
             policy,
             pace: Pace::new(Duration::from_secs(1) / options.sends_per_second.max(1), SEND_BURST),
-            reads: Pace::new(READ_EVERY, 0),
             room: Arc::new(Semaphore::new(usize::from(concurrency))),
             concurrency,
             sweep_every: options.sweep_every,

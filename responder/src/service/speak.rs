@@ -6,11 +6,11 @@ use afterglow_domain::{Decision, Facts, Intent, Reason, Timestamp, Verdict};
 use afterglow_meta::graph::{ErrorClass, GraphAccount, GraphError, Recipient, SendMessage, SendOutcome as Answer};
 use afterglow_runtime::error_chain;
 use afterglow_store::{Finished, JudgeTerms, Judged, Reservation, SendOutcome, Start, StoreError};
+use afterglow_tokens::{Token, TokenError};
 use backon::{ExponentialBuilder, Retryable as _};
 use tokio_util::sync::CancellationToken;
 
 use super::Responder;
-use super::tokens::{Token, TokenError};
 use crate::policy::{POLICY_VERSION, decide, text_for};
 
 /// How often a decision that was overtaken is made anew before the sweep takes it over.

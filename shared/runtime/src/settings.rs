@@ -92,6 +92,10 @@ pub struct Ingest {
     pub body_limit: usize,
     /// How often the list of accounts is read again, in ms.
     pub accounts_refresh_ms: u64,
+    /// How often conversations are searched for what webhooks missed, in ms; 0: never.
+    pub sweep_ms: u64,
+    /// How old a message must be before it counts as missed, in ms.
+    pub sweep_grace_ms: u64,
 }
 
 /// `[scorer]`
@@ -214,6 +218,8 @@ impl Default for Ingest {
             confirm_deadline_ms: 3_000,
             body_limit: 4 * 1024 * 1024,
             accounts_refresh_ms: 5_000,
+            sweep_ms: 300_000,
+            sweep_grace_ms: 120_000,
         }
     }
 }

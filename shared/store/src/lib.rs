@@ -32,6 +32,7 @@
 //! | `facts` | what a policy gate is told |
 //! | `intents` | the responder's judgement, and what is due |
 //! | `sends` | starting, finishing and reconciling a send |
+//! | `shared_work` | leases, limits shared by all processes |
 //! | `quarantine` | what could not be understood |
 //! | `totals` | figures for status line and doctor |
 //! | `brand_scope` | what a brand's console and API may read |
@@ -52,6 +53,7 @@ mod open;
 mod outbox;
 mod quarantine;
 mod sends;
+mod shared_work;
 mod totals;
 mod viewers;
 

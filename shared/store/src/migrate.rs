@@ -36,6 +36,14 @@ const MIGRATIONS: &[(i64, &str, Sql)] = &[
             sqlite: include_str!("../migrations/sqlite/0003_amendments.sql"),
         },
     ),
+    (
+        4,
+        "shared_work",
+        Sql {
+            postgres: include_str!("../migrations/postgres/0004_shared_work.sql"),
+            sqlite: include_str!("../migrations/sqlite/0004_shared_work.sql"),
+        },
+    ),
 ];
 
 /// The schema version that this program writes and reads.

@@ -208,6 +208,9 @@ const UNKNOWNS: &str = "SELECT s.id, s.intent, s.brand, s.account, s.viewer, s.t
     FROM send s JOIN intent i ON i.id = s.intent
     WHERE s.status = 'unknown' AND i.status = 'sending' ORDER BY s.lease_until_ms, s.id LIMIT $1";
 
+const OPEN_OF: &str = "SELECT DISTINCT viewer FROM send
+    WHERE account = $1 AND (status IN ('reserved', 'sending', 'unknown') OR status = 'sent' AND meta_message_id IS NULL)";
+
 const CLAIMED: Sql = Sql {
     postgres: "SELECT meta_message_id FROM send WHERE meta_message_id = ANY($1)",
     sqlite: "SELECT meta_message_id FROM send WHERE meta_message_id IN (SELECT value FROM json_each($1))",
@@ -346,6 +349,13 @@ impl Store {
             started: moment(row.started_ms),
         };
         Ok(rows.into_iter().map(decode).collect())
+    }
+
+    /// Viewers of an account to whom a message may be on its way, or went out without our knowing its id.
+    pub async fn open_sends_of(&self, account: &AccountId) -> Result<HashSet<String>, StoreError> {
+        let open: Vec<(String,)> =
+            on_read!(&self.engine, |pool| { sqlx::query_as(OPEN_OF).bind(account.as_str()).fetch_all(pool).await? });
+        Ok(open.into_iter().map(|(viewer,)| viewer).collect())
     }
 
     /// Which of Meta's message ids belong to a send already: such a message is nobody else's.

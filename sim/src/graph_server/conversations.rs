@@ -14,6 +14,8 @@ use crate::account::Account;
 use crate::world::{Line, Refusal};
 
 const CONVERSATION: &str = "aWdfZAG06sim:";
+/// The read-back knows that a Story was answered, and not which.
+const STORY: &str = "17900000000000000";
 
 /// `GET /{version}/{node}/conversations?user_id=&fields=`.
 pub(super) async fn list(
@@ -34,11 +36,26 @@ pub(super) async fn list(
             return graph.refuse(refusal, account.as_ref());
         }
     };
-    let Some(person) = query(&uri, "user_id") else { return graph.refuse(Refusal::BAD_PARAMETER, Some(&account)) };
-    let lines = lock(&graph.world).conversation(&account.id, &person);
     let fields = query(&uri, "fields").unwrap_or_default();
+    let Some(person) = query(&uri, "user_id") else { return all(&graph, &account, &uri, &fields) };
+    let lines = lock(&graph.world).conversation(&account.id, &person);
     let data: Vec<Value> = lines.map(|lines| conversation(&account, &person, &lines, &fields)).into_iter().collect();
     graph.ok(&json!({ "data": data }), &account)
+}
+
+/// A page of all conversations, the latest first. The cursor is the place in the list.
+fn all(graph: &Graph, account: &Account, uri: &Uri, fields: &str) -> Response {
+    let number = |name: &str| query(uri, name).and_then(|text| text.parse::<usize>().ok());
+    let (from, limit) = (number("after").unwrap_or(0), number("limit").unwrap_or(25).min(50));
+    let conversations = lock(&graph.world).conversations(&account.id);
+    let page = conversations.iter().skip(from).take(limit);
+    let data: Vec<Value> = page.map(|(person, lines)| conversation(account, person, lines, fields)).collect();
+    let mut body = json!({ "data": data });
+    if from + limit < conversations.len() {
+        let after = (from + limit).to_string();
+        body["paging"] = json!({ "cursors": { "after": after }, "next": "https://graph.example/next" });
+    }
+    graph.ok(&body, account)
 }
 
 /// `GET /{version}/{node}`: `me`, an account, a conversation or a message.
@@ -62,10 +79,12 @@ pub(super) async fn node(
     if node == "me" || node == account.id.as_str() {
         return graph.ok(&profile(&account, &fields), &account);
     }
-    if let Some(person) = node.strip_prefix(CONVERSATION)
-        && let Some(lines) = lock(&graph.world).conversation(&account.id, person)
-    {
-        return graph.ok(&conversation(&account, person, &lines, &fields), &account);
+    if let Some(person) = node.strip_prefix(CONVERSATION) {
+        // On a line of its own: a lock in the condition would be held while the answer takes it again.
+        let lines = lock(&graph.world).conversation(&account.id, person);
+        if let Some(lines) = lines {
+            return graph.ok(&conversation(&account, person, &lines, &fields), &account);
+        }
     }
     let found = lock(&graph.world).message(&account.id, &node);
     match found {
@@ -117,13 +136,17 @@ fn message(account: &Account, person: &str, line: &Line) -> Value {
     let us = json!({ "username": account.username, "id": account.id });
     let them = json!({ "username": format!("user.{person}"), "id": person });
     let (from, to) = if line.ours { (us, them) } else { (them, us) };
-    json!({
+    let mut body = json!({
         "id": line.mid,
         "created_time": graph_time(line.at),
         "from": from,
         "to": { "data": [to] },
         "message": line.text,
-    })
+    });
+    if line.answers_story {
+        body["story"] = json!({ "reply_to": { "id": STORY, "link": "https://lookaside.example/story" } });
+    }
+    body
 }
 
 /// `2026-01-31T12:00:00+0000`: whole seconds, as the Graph API writes times.

@@ -54,6 +54,8 @@ pub struct Line {
     pub ours: bool,
     /// Its text.
     pub text: String,
+    /// It answers a Story of the account's.
+    pub answers_story: bool,
 }
 
 /// The person.
@@ -89,6 +91,9 @@ impl Person {
                 }
                 self.contact(fact.at);
                 self.say(&fact.key, fact.at, false, text);
+                if let Some(line) = self.lines.back_mut() {
+                    line.answers_story = true;
+                }
                 self.replies.push(Reply {
                     key: fact.key.clone(),
                     at: fact.at,
@@ -123,7 +128,7 @@ impl Person {
         if self.lines.len() == LINES {
             self.lines.pop_front();
         }
-        self.lines.push_back(Line { mid: mid.into(), at, ours, text: text.into() });
+        self.lines.push_back(Line { mid: mid.into(), at, ours, text: text.into(), answers_story: false });
     }
 
     /// The webhook that carried the fact was answered 200.

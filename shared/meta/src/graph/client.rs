@@ -93,12 +93,13 @@ impl GraphClient {
         Self { http, hosts: Arc::new(hosts) }
     }
 
-    fn url(&self, account: &GraphAccount<'_>, edge: &str) -> String {
+    fn url(&self, account: &GraphAccount<'_>, node: &str, edge: &str) -> String {
         let host = match account.login {
             Login::Instagram => &self.hosts.instagram,
             Login::Facebook => &self.hosts.facebook,
         };
-        format!("{host}/{}/{}/{edge}", self.hosts.version, account.id)
+        let separator = if edge.is_empty() { "" } else { "/" };
+        format!("{host}/{}/{node}{separator}{edge}", self.hosts.version)
     }
 
     pub(super) async fn post(
@@ -107,7 +108,11 @@ impl GraphClient {
         edge: &str,
         body: &serde_json::Value,
     ) -> Result<Answer, NoAnswer> {
-        let request = self.http.post(self.url(account, edge)).bearer_auth(account.token.expose_secret()).json(body);
+        let request = self
+            .http
+            .post(self.url(account, account.id.as_str(), edge))
+            .bearer_auth(account.token.expose_secret())
+            .json(body);
         read(request.send().await?).await
     }
 
@@ -117,7 +122,19 @@ impl GraphClient {
         edge: &str,
         query: &[(&str, &str)],
     ) -> Result<Answer, NoAnswer> {
-        let request = self.http.get(self.url(account, edge)).bearer_auth(account.token.expose_secret()).query(query);
+        self.get_node(account, account.id.as_str(), edge, query).await
+    }
+
+    /// Asks for another node than the account, in its name.
+    pub(super) async fn get_node(
+        &self,
+        account: &GraphAccount<'_>,
+        node: &str,
+        edge: &str,
+        query: &[(&str, &str)],
+    ) -> Result<Answer, NoAnswer> {
+        let request =
+            self.http.get(self.url(account, node, edge)).bearer_auth(account.token.expose_secret()).query(query);
         read(request.send().await?).await
     }
 }

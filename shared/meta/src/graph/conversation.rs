@@ -103,7 +103,7 @@ impl GraphClient {
 }
 
 /// `2026-01-31T12:00:00+0000`, as the Graph API writes times.
-fn graph_time(text: &str) -> Option<Timestamp> {
+pub(super) fn graph_time(text: &str) -> Option<Timestamp> {
     Timestamp::parse(text).or_else(|| Timestamp::parse(&format!("{}Z", text.strip_suffix("+0000")?)))
 }
 

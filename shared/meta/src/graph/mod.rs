@@ -8,6 +8,7 @@
 //! | `client` | requests, answers, limits of time and size |
 //! | `send` | the Send API, and what its answers mean |
 //! | `conversation` | what was said lately, for sends of unknown fate |
+//! | `sweep` | conversations that moved, for finding what webhooks missed |
 //! | `errors` | the table of error codes, with what each asks of us |
 //! | `usage` | how much of the limits is used, from the headers |
 
@@ -15,10 +16,12 @@ mod client;
 mod conversation;
 pub mod errors;
 mod send;
+mod sweep;
 mod usage;
 
 pub use client::{GraphAccount, GraphClient, GraphHosts};
 pub use conversation::{ReadError, ThreadMessage};
 pub use errors::{ErrorClass, GraphError};
 pub use send::{Recipient, SendMessage, SendOutcome, SendReport};
+pub use sweep::{ConversationPage, MovedConversation, SweptMessage};
 pub use usage::Usage;

@@ -15,4 +15,5 @@ mod quarantine;
 mod schedules;
 mod schema;
 mod sends;
+mod shared_work;
 mod walls;

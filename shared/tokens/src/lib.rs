@@ -1,4 +1,5 @@
-//! Access tokens, opened and held for a short time.
+//! An account's right to speak and to read: its access token, opened and held for a short time; and room for the next call,
+//! shared by all processes.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,25 +14,30 @@ const HELD_MS: i64 = 30_000;
 
 /// An account's right to speak.
 #[derive(Clone)]
-pub(super) struct Token {
-    pub(super) login: Login,
-    pub(super) secret: SecretString,
+pub struct Token {
+    /// How the account was connected: decides the Graph host.
+    pub login: Login,
+    /// The token itself.
+    pub secret: SecretString,
 }
 
 /// There is no token to speak with.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum TokenError {
+pub enum TokenError {
+    /// There is none: the account was never connected, or was disconnected.
     #[error("the account has no access token: connect it again")]
     None,
+    /// It was sealed with a key that is missing, or is damaged.
     #[error("the access token cannot be opened")]
     Sealed(#[from] KeyringError),
+    /// The store failed.
     #[error("the access token cannot be read")]
     Store(#[from] StoreError),
 }
 
 impl TokenError {
     /// Whether somebody has to mend something.
-    pub(super) fn is_lasting(&self) -> bool {
+    pub fn is_lasting(&self) -> bool {
         match self {
             TokenError::None | TokenError::Sealed(_) => true,
             TokenError::Store(error) => !error.is_retryable(),
@@ -39,7 +45,8 @@ impl TokenError {
     }
 }
 
-pub(super) struct Tokens {
+/// Opens access tokens.
+pub struct Tokens {
     store: Store,
     keyring: Arc<Keyring>,
     clock: Clock,
@@ -52,12 +59,13 @@ pub fn token_context(account: &AccountId) -> String {
 }
 
 impl Tokens {
-    pub(super) fn new(store: Store, keyring: Arc<Keyring>, clock: Clock) -> Self {
+    /// Over a store, with the keys that open its tokens.
+    pub fn new(store: Store, keyring: Arc<Keyring>, clock: Clock) -> Self {
         Self { store, keyring, clock, held: Mutex::default() }
     }
 
     /// The token of `account`.
-    pub(super) async fn of(&self, account: &AccountId) -> Result<Token, TokenError> {
+    pub async fn of(&self, account: &AccountId) -> Result<Token, TokenError> {
         let now = (self.clock)();
         let held = self.held.lock().unwrap_or_else(PoisonError::into_inner).get(account).cloned();
         if let Some((opened, token)) = held
@@ -75,7 +83,19 @@ impl Tokens {
     }
 
     /// Asks the store anew next time.
-    pub(super) fn forget(&self, account: &AccountId) {
+    pub fn forget(&self, account: &AccountId) {
         self.held.lock().unwrap_or_else(PoisonError::into_inner).remove(account);
     }
+}
+
+/// Meta allows two reads of conversations a second and account (Meta, "Messenger Platform rate limits", 2026-03-23). One
+/// every so many ms, and no second holds three.
+const READ_EVERY_MS: i64 = 650;
+
+/// Waits for room for one read of `account`'s conversations, among all processes that read them.
+pub async fn conversation_read_slot(store: &Store, account: &AccountId, now: Timestamp) -> Result<(), StoreError> {
+    let slot = store.take_slot(&format!("conversations/{account}"), READ_EVERY_MS, now).await?;
+    let wait = u64::try_from(slot.since(now)).unwrap_or(0);
+    tokio::time::sleep(std::time::Duration::from_millis(wait)).await;
+    Ok(())
 }

@@ -1,0 +1,222 @@
+//! Nobody is lost silently: what webhooks missed is found in the conversations, and goes through the same door.
+//!
+//! Meta gives up on a webhook after a time, an app may be unsubscribed for an hour, a deployment may go wrong. The sweep
+//! reads the conversations that moved, and makes webhooks of the messages that the log does not have; they become
+//! interactions with the same ids, marked `source = reconcile`. One process sweeps at a time.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use afterglow_bus::{Bus, PublishError};
+use afterglow_domain::{AccountId, Clock, HOUR_MS, Interaction, Source, Timestamp};
+use afterglow_meta::Verified;
+use afterglow_meta::graph::{GraphAccount, GraphClient, ReadError, SweptMessage};
+use afterglow_meta::webhook::{Interpreted, interpret};
+use afterglow_runtime::error_chain;
+use afterglow_store::{Account, Store, StoreError};
+use afterglow_tokens::{TokenError, Tokens, conversation_read_slot};
+use tokio_util::sync::CancellationToken;
+
+use crate::Accounts;
+use crate::outgoing::{Outgoing, OutgoingError};
+
+/// The lease's name and length, in ms. Longer than one account takes between two renewals.
+const LEASE: (&str, i64) = ("sweep", 120_000);
+/// How far back the first sweep after a start looks, in ms: a window may still be open.
+const FIRST_MS: i64 = 24 * HOUR_MS;
+/// How much of the last sweep's time is swept again, in ms.
+const OVERLAP_MS: i64 = 600_000;
+/// Conversations that are remembered before old ones are forgotten.
+const READ_MAX: usize = 100_000;
+
+/// Finds what webhooks missed.
+pub struct Sweep {
+    /// What is known.
+    pub store: Store,
+    /// Where it goes.
+    pub bus: Arc<dyn Bus>,
+    /// How Meta is asked.
+    pub graph: GraphClient,
+    /// In whose name.
+    pub tokens: Tokens,
+    /// Who owns which account.
+    pub accounts: Arc<dyn Accounts>,
+    /// As for the endpoint.
+    pub our_apps: Vec<String>,
+    /// The time.
+    pub clock: Clock,
+    /// How often; nothing is swept if it is zero.
+    pub every: Duration,
+    /// How old a message must be before it counts as missed, in ms: younger ones may be on their way.
+    pub grace_ms: i64,
+    /// Who this process is, to others who would sweep.
+    pub holder: String,
+}
+
+/// How far the sweeps of this process have come.
+#[derive(Default)]
+struct Progress {
+    /// When the last good sweep of an account began.
+    since: HashMap<AccountId, Timestamp>,
+    /// Conversations that were read to their end, with the time of their last message then. Those that no sweep looks at
+    /// any more are forgotten when there are many.
+    read: HashMap<String, Timestamp>,
+}
+
+impl Progress {
+    fn forget_old(&mut self, now: Timestamp) {
+        if self.read.len() > READ_MAX {
+            self.read.retain(|_, updated| now.since(*updated) < FIRST_MS);
+        }
+    }
+}
+
+/// An account could not be swept; it is tried again next time, from where the last good sweep began.
+#[derive(Debug, thiserror::Error)]
+enum SweepError {
+    #[error("no access token")]
+    Token(#[from] TokenError),
+    #[error("Meta does not tell")]
+    Read(#[from] ReadError),
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+    #[error("the bus did not take what was found")]
+    Bus(#[from] PublishError),
+    #[error("what was found cannot be written")]
+    Write(#[from] OutgoingError),
+}
+
+impl Sweep {
+    /// Sweeps until `stop`.
+    pub async fn run(self, stop: CancellationToken) {
+        if self.every.is_zero() {
+            stop.cancelled().await;
+            return;
+        }
+        let mut progress = Progress::default();
+        while stop.run_until_cancelled(tokio::time::sleep(self.every)).await.is_some() {
+            let swept = stop.run_until_cancelled(self.all(&mut progress)).await;
+            if let Some(Err(error)) = swept {
+                tracing::warn!(error = %error_chain(&error), "the sweep waits");
+            }
+        }
+    }
+
+    async fn all(&self, progress: &mut Progress) -> Result<(), StoreError> {
+        progress.forget_old((self.clock)());
+        for account in self.store.accounts().await? {
+            if account.token_sealed.is_none() {
+                continue;
+            }
+            let now = (self.clock)();
+            if !self.store.lease(LEASE.0, &self.holder, now, LEASE.1).await? {
+                return Ok(()); // another process sweeps
+            }
+            let from = progress.since.get(&account.id).map_or(now.minus(FIRST_MS), |last| last.minus(OVERLAP_MS));
+            match self.account(&account, from, now, &mut progress.read).await {
+                Ok(found) => {
+                    progress.since.insert(account.id.clone(), now);
+                    if found > 0 {
+                        tracing::warn!(account = %account.id, found, "webhooks missed messages; the sweep found them");
+                    }
+                    metrics::counter!("afterglow_reconciled_total", "brand" => account.brand.as_str().to_owned())
+                        .increment(found);
+                }
+                Err(error) => {
+                    metrics::counter!("afterglow_sweep_failures_total").increment(1);
+                    tracing::warn!(account = %account.id, error = %error_chain(&error), "an account was not swept");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Sweeps one account's conversations that moved since `from`. Returns how many messages had been missed.
+    async fn account(
+        &self,
+        account: &Account,
+        from: Timestamp,
+        now: Timestamp,
+        read: &mut HashMap<String, Timestamp>,
+    ) -> Result<u64, SweepError> {
+        let token = self.tokens.of(&account.id).await?;
+        let asking = GraphAccount { id: &account.id, login: token.login, token: &token.secret };
+        let (mut found, mut after) = (0, None);
+        loop {
+            self.room(&account.id).await?;
+            let page = self.graph.conversations(&asking, after.as_deref()).await?;
+            for conversation in page.conversations.iter().filter(|conversation| conversation.updated >= from) {
+                // Nothing was said since it was read: one call saved, of two a second.
+                if read.get(&conversation.id) == Some(&conversation.updated) {
+                    continue;
+                }
+                self.room(&account.id).await?;
+                let messages = self.graph.messages(&asking, &conversation.id).await?;
+                let ripe = now.since(conversation.updated) > self.grace_ms + 1_000; // Meta gives whole seconds
+                found += self.missed(account, messages, from, now).await?;
+                if ripe {
+                    read.insert(conversation.id.clone(), conversation.updated);
+                }
+            }
+            // The latest come first: a page that ends before `from` is the last one of interest.
+            let done = page.conversations.last().is_none_or(|oldest| oldest.updated < from);
+            after = page.after;
+            if done || after.is_none() {
+                return Ok(found);
+            }
+        }
+    }
+
+    async fn room(&self, account: &AccountId) -> Result<(), StoreError> {
+        let now = (self.clock)();
+        self.store.lease(LEASE.0, &self.holder, now, LEASE.1).await?;
+        conversation_read_slot(&self.store, account, now).await
+    }
+
+    /// Publishes the messages that the log does not have.
+    async fn missed(
+        &self,
+        account: &Account,
+        messages: Vec<SweptMessage>,
+        from: Timestamp,
+        now: Timestamp,
+    ) -> Result<u64, SweepError> {
+        let ripe = |message: &SweptMessage| message.created >= from && now.since(message.created) >= self.grace_ms;
+        let messages: Vec<SweptMessage> = messages.into_iter().filter(ripe).collect();
+        let mids: Vec<String> = messages.iter().map(|message| message.mid.clone()).collect();
+        let mut known = self.store.known_messages(&account.id, mids.clone()).await?;
+        // Our own messages come back as echoes or are settled by their sender; without metadata they would look like a
+        // person's, who took the conversation over.
+        known.extend(self.store.claimed_messages(mids).await?);
+        let open = self.store.open_sends_of(&account.id).await?;
+        let mut found = 0;
+        for message in messages.into_iter().filter(|message| !known.contains(&message.mid)) {
+            let ours = message.from == account.id.as_str();
+            if ours && message.to.as_ref().is_some_and(|to| open.contains(to)) {
+                continue; // it may be the very one whose fate is being looked for
+            }
+            let body = message.as_webhook(account.channel.as_str(), account.id.as_str());
+            let mut interpretation = interpret(&Verified::replayed(body.into()), now, &*self.accounts);
+            for event in &mut interpretation.events {
+                if let Interpreted::Interaction(interaction) = event {
+                    mark(interaction);
+                }
+            }
+            for (lane, messages) in Outgoing::of(&interpretation, None, &self.our_apps)?.lanes() {
+                if !messages.is_empty() {
+                    self.bus.publish(lane, messages).await?;
+                }
+            }
+            found += 1;
+        }
+        Ok(found)
+    }
+}
+
+/// Who reads the log shall know that no webhook told of it. What was made up to go through the door is not Meta's own
+/// fragment, and is not kept as one.
+fn mark(interaction: &mut Interaction) {
+    interaction.source = Source::Reconcile;
+    interaction.raw = None;
+}

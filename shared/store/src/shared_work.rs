@@ -1,0 +1,64 @@
+//! What processes share: work that one of them does for all, and calls that all of them make within one limit.
+
+use std::collections::HashSet;
+
+use afterglow_domain::{AccountId, Timestamp};
+
+use crate::engine::{Sql, Texts, on_read, on_tx};
+use crate::{Store, StoreError};
+
+const LEASE: &str = "INSERT INTO lease (name, holder, until_ms) VALUES ($1, $2, $3)
+    ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until_ms = excluded.until_ms
+    WHERE lease.holder = excluded.holder OR lease.until_ms <= $4";
+
+const SLOT: Sql = Sql {
+    postgres: "INSERT INTO rate_slot (name, next_ms) VALUES ($1, $2 + $3)
+        ON CONFLICT (name) DO UPDATE SET next_ms = GREATEST(rate_slot.next_ms, $2) + $3 RETURNING next_ms",
+    sqlite: "INSERT INTO rate_slot (name, next_ms) VALUES ($1, $2 + $3)
+        ON CONFLICT (name) DO UPDATE SET next_ms = MAX(rate_slot.next_ms, $2) + $3 RETURNING next_ms",
+};
+
+const KNOWN_MIDS: Sql = Sql {
+    postgres: "SELECT mid FROM interaction WHERE account = $1 AND mid = ANY($2)",
+    sqlite: "SELECT mid FROM interaction WHERE account = $1 AND mid IN (SELECT value FROM json_each($2))",
+};
+
+impl Store {
+    /// Takes or keeps the lease `name` for `holder` until `lease_ms` from now. `false` while another holds it.
+    pub async fn lease(&self, name: &str, holder: &str, now: Timestamp, lease_ms: i64) -> Result<bool, StoreError> {
+        let mut tx = self.engine.begin().await?;
+        let changed = on_tx!(&mut tx, |connection| {
+            sqlx::query(LEASE)
+                .bind(name)
+                .bind(holder)
+                .bind(now.plus(lease_ms).millis())
+                .bind(now.millis())
+                .execute(connection)
+                .await?
+                .rows_affected()
+        });
+        tx.commit().await?;
+        Ok(changed == 1)
+    }
+
+    /// The moment at which the next call under `name` may be made; `interval_ms` later another. One row for each name:
+    /// for limits of a few calls a second.
+    pub async fn take_slot(&self, name: &str, interval_ms: i64, now: Timestamp) -> Result<Timestamp, StoreError> {
+        let mut tx = self.engine.begin().await?;
+        let sql = tx.sql(&SLOT);
+        let (next,): (i64,) = on_tx!(&mut tx, |connection| {
+            sqlx::query_as(sql).bind(name).bind(now.millis()).bind(interval_ms).fetch_one(connection).await?
+        });
+        tx.commit().await?;
+        Ok(Timestamp::from_millis(next - interval_ms))
+    }
+
+    /// Which of Meta's message ids the log has for an account.
+    pub async fn known_messages(&self, account: &AccountId, mids: Vec<String>) -> Result<HashSet<String>, StoreError> {
+        let sql = self.engine.sql(&KNOWN_MIDS);
+        let known: Vec<(String,)> = on_read!(&self.engine, |pool| {
+            sqlx::query_as(sql).bind(account.as_str()).bind(Texts(mids)).fetch_all(pool).await?
+        });
+        Ok(known.into_iter().map(|(mid,)| mid).collect())
+    }
+}
