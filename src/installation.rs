@@ -7,12 +7,14 @@ use std::sync::Arc;
 use afterglow_bus::Bus;
 use afterglow_domain::{Clock, Timestamp};
 use afterglow_runtime::{Address, Keyring, Secret, Settings, now_ms};
-use afterglow_store::{Store, StoreOptions};
+use afterglow_store::{ForgetKey, Store, StoreOptions};
 use anyhow::{Context as _, bail};
 use secrecy::ExposeSecret as _;
 
 /// The key file's name inside the data directory.
 const KEY_FILE: &str = "keys";
+/// The file of the key under which the forgotten are recognised.
+const FORGET_KEY_FILE: &str = "forgetting";
 
 /// The system's clock.
 pub(crate) fn clock() -> Clock {
@@ -37,7 +39,28 @@ pub(crate) async fn ready_store(settings: &Settings) -> anyhow::Result<Store> {
         store.migrate().await.context("cannot bring the SQLite schema up to date")?;
     }
     store.check_schema().await?;
-    Ok(store)
+    match forget_key(settings)? {
+        Some(key) => Ok(store.with_forget_key(key)),
+        None if store.has_forgotten().await? => {
+            bail!("people were forgotten here, and keys.forgetting is not set: without it they are not recognised")
+        }
+        None => Ok(store),
+    }
+}
+
+/// The key under which the forgotten are recognised; with SQLite it is made when it is first needed.
+fn forget_key(settings: &Settings) -> anyhow::Result<Option<ForgetKey>> {
+    let secret = match &settings.keys.forgetting {
+        Some(secret) => secret.get().clone(),
+        None if settings.database.url.is_none() => {
+            let file = settings.data_dir.join(FORGET_KEY_FILE);
+            let text = key_file(&file).with_context(|| format!("cannot read or make {}", file.display()))?;
+            secrecy::SecretString::from(text.trim())
+        }
+        None => return Ok(None),
+    };
+    let key = ForgetKey::new(secret).context("keys.forgetting needs 16 bytes or more")?;
+    Ok(Some(key))
 }
 
 /// Opens the bus.

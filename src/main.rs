@@ -13,6 +13,7 @@ mod options;
 mod output;
 mod quarantine;
 mod serve;
+mod viewer;
 
 use std::process::ExitCode;
 
@@ -62,6 +63,9 @@ enum Command {
     Observe(observe::Options),
     /// Who cared on one day, and what is to be done: the daily log, as CSV or JSON
     DailyLog(daily_log::Options),
+    /// What is kept of one person: export it, forget them
+    #[command(subcommand)]
+    Viewer(viewer::Command),
     /// Keys that seal access tokens
     #[command(subcommand)]
     Keys(keys::Command),
@@ -95,6 +99,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Command::Account(command) => accounts::run_account(&command, &settings),
         Command::Quarantine(command) => quarantine::run(&command, &settings),
         Command::Observe(options) => observe::run(&options, &settings),
+        Command::Viewer(command) => viewer::run(&command, &settings),
         Command::DailyLog(options) => daily_log::run(&options, &settings),
         Command::Keys(command) => keys::run(&command),
         Command::Interpret(arguments) => interpret::run(&arguments),

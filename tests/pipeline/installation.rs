@@ -108,6 +108,7 @@ impl Installation {
             ("AMQP_URL", broker),
             ("AFTERGLOW_BUS__PREFIX", prefix),
             ("AFTERGLOW_KEYS__RING", key.trim()),
+            ("AFTERGLOW_KEYS__FORGETTING", "a key for these tests"),
             ("AFTERGLOW_DATABASE__MAX_CONNECTIONS", "4"),
         ];
         let own = own.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();

@@ -9,6 +9,7 @@ mod broker_away;
 mod crash;
 mod faults;
 mod flow;
+mod forgetting;
 mod installation;
 mod observations;
 mod processes;

@@ -154,6 +154,10 @@ pub struct Keys {
     /// first needed. In the environment with commas.
     #[serde(deserialize_with = "comma_list")]
     pub ring: Vec<Secret>,
+    /// Under which people who asked to be forgotten are recognised: any 16 bytes or more, never changed. None: made in
+    /// the data directory, with SQLite.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub forgetting: Option<Secret>,
 }
 
 /// `[log]`

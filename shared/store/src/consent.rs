@@ -4,7 +4,7 @@
 //! hold the row's lock, so one of them is first, and the other sees it.
 
 use afterglow_domain::{
-    AccountId, BrandId, ConsentChange, ConsentState, ControlChange, DerivedId, Timestamp, ViewerId,
+    AccountId, BrandId, ConsentChange, ConsentState, ControlChange, DerivedId, Timestamp, ViewerId, ViewerKey,
 };
 use uuid::Uuid;
 
@@ -90,6 +90,13 @@ pub(crate) async fn lock_fence(
             .await?
     });
     fence.ok_or_else(|| StoreError::OtherBrand { account: account.to_string() })
+}
+
+/// Locks the viewer's fence and says whether what they said forbids automated messages.
+pub(crate) async fn forbids(tx: &mut Tx, brand: &BrandId, key: &ViewerKey, now: Timestamp) -> Result<bool, StoreError> {
+    let fence = lock_fence(tx, brand, &key.account, &key.viewer, now).await?;
+    let state = decode_consent(fence.clear_state.as_deref(), fence.clear_ms, fence.ambiguous_ms)?.state();
+    Ok(matches!(state, Some(ConsentState::OptedOut | ConsentState::Ambiguous)))
 }
 
 /// Gives intents whose send was withdrawn back to be judged again at once.

@@ -3,9 +3,9 @@
 use afterglow_domain::{AccountFacts, BrandSettings, Cause, DerivedId, Facts, Intent};
 use uuid::Uuid;
 
-use crate::StoreError;
 use crate::codec::{InteractionColumns, consent, from_json, moment};
 use crate::engine::{Tx, on_tx, row};
+use crate::{Store, StoreError};
 
 row! {
     struct FactColumns {
@@ -41,9 +41,11 @@ const CAUSE: &str = "SELECT id, brand, account, viewer, username, channel, sourc
     FROM interaction WHERE id = $1 AND brand = $2 AND account = $3 AND viewer = $4";
 
 /// Reads the facts for an intent whose fence is locked and whose row exists.
-pub(crate) async fn load(tx: &mut Tx, intent: &Intent) -> Result<Facts, StoreError> {
+pub(crate) async fn load(store: &Store, tx: &mut Tx, intent: &Intent) -> Result<Facts, StoreError> {
     let id: Uuid = intent.id.uuid();
     let row: FactColumns = on_tx!(&mut *tx, |connection| sqlx::query_as(FACTS).bind(id).fetch_one(connection).await?);
+    let said = consent(row.clear_state.as_deref(), row.clear_ms, row.ambiguous_ms)?;
+    let said = store.with_outlived_stop(tx, said, &intent.brand, &intent.account, &intent.viewer).await?;
     let cause: Option<InteractionColumns> = on_tx!(tx, |connection| {
         sqlx::query_as(CAUSE)
             .bind(intent.cause.uuid())
@@ -55,7 +57,7 @@ pub(crate) async fn load(tx: &mut Tx, intent: &Intent) -> Result<Facts, StoreErr
     });
     let cause = cause.map(InteractionColumns::decode).transpose()?.map(|interaction| Cause::of(&interaction));
     Ok(Facts {
-        consent: consent(row.clear_state.as_deref(), row.clear_ms, row.ambiguous_ms)?.state(),
+        consent: said.state(),
         handed_over: row.handed_over,
         epoch: row.epoch,
         last_contact: moment(row.last_contact_ms),

@@ -99,7 +99,7 @@ impl Store {
         if let Some(status) = already(&mut tx, intent, terms.now).await? {
             return Ok(Judged::Already(status)); // nothing was written; the transaction rolls back
         }
-        let facts = facts::load(&mut tx, intent).await?;
+        let facts = facts::load(self, &mut tx, intent).await?;
         sends::withdraw(&mut tx, intent, terms.now).await?;
 
         let (mut decision, text) = decide(&facts);

@@ -97,7 +97,8 @@ impl Store {
         }
         let once = in_id_order(batch);
         let mut tx = self.engine.begin().await?;
-        let new = insert(&mut tx, &once).await?;
+        let once = self.without_forgotten(&mut tx, once).await?;
+        let new = if once.is_empty() { Vec::new() } else { insert(&mut tx, &once).await? };
         let accepted = new.len() as u64;
         let duplicates = (batch.len() as u64).saturating_sub(accepted);
         let mut outbox = Vec::new();

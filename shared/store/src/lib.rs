@@ -33,6 +33,7 @@
 //! | `intents` | the responder's judgement, and what is due |
 //! | `sends` | starting, finishing and reconciling a send |
 //! | `shared_work` | leases, limits shared by all processes |
+//! | `forgotten` | people who asked to be forgotten |
 //! | `quarantine` | what could not be understood |
 //! | `totals` | figures for status line and doctor |
 //! | `brand_scope` | what a brand's console and API may read |
@@ -46,6 +47,7 @@ mod echoes;
 mod engine;
 mod error;
 mod facts;
+mod forgotten;
 mod intents;
 mod interactions;
 mod migrate;
@@ -62,6 +64,7 @@ pub use brand_scope::{BrandStore, DecisionRecord, ViewerDetail};
 pub use brands::{Account, Brand, SealedToken};
 pub use consent::ConsentRecorded;
 pub use error::StoreError;
+pub use forgotten::{ForgetKey, ForgetReceipt};
 pub use intents::{JudgeTerms, Judged, Reservation};
 pub use interactions::{Applied, FoldInput, FoldOutput, ViewerFold};
 pub use migrate::SCHEMA_VERSION;
@@ -76,6 +79,7 @@ pub use viewers::ViewerRow;
 #[derive(Clone)]
 pub struct Store {
     engine: engine::Engine,
+    forget_key: Option<ForgetKey>,
 }
 
 impl std::fmt::Debug for Store {

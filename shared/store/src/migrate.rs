@@ -44,6 +44,14 @@ const MIGRATIONS: &[(i64, &str, Sql)] = &[
             sqlite: include_str!("../migrations/sqlite/0004_shared_work.sql"),
         },
     ),
+    (
+        5,
+        "forgotten",
+        Sql {
+            postgres: include_str!("../migrations/postgres/0005_forgotten.sql"),
+            sqlite: include_str!("../migrations/sqlite/0005_forgotten.sql"),
+        },
+    ),
 ];
 
 /// The schema version that this program writes and reads.

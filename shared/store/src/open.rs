@@ -9,7 +9,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
 use crate::engine::{Engine, on_read};
-use crate::{Store, StoreError};
+use crate::{ForgetKey, Store, StoreError};
 
 /// A statement that runs longer is stopped by PostgreSQL and reported as unavailable.
 const STATEMENT_TIMEOUT: &str = "30s";
@@ -64,7 +64,14 @@ impl Store {
             }
             Some(_) => return Err(StoreError::configuration("database address: neither postgres:// nor sqlite:")),
         };
-        Ok(Self { engine })
+        Ok(Self { engine, forget_key: None })
+    }
+
+    /// The store with the key under which the forgotten are remembered.
+    #[must_use]
+    pub fn with_forget_key(mut self, key: ForgetKey) -> Self {
+        self.forget_key = Some(key);
+        self
     }
 
     /// `postgres` or `sqlite`.

@@ -8,6 +8,7 @@ mod amendments;
 mod brands;
 mod echoes;
 mod fence;
+mod forgotten;
 mod given;
 mod interactions;
 mod outbox;

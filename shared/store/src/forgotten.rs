@@ -1,0 +1,216 @@
+//! Forgotten is forgotten.
+//!
+//! A person who asks to be forgotten is removed from every table. What is left is a keyed hash that names nobody without
+//! the key: by it, what happened until then is not taken in again, whether it comes from a queue, a replayed quarantine or
+//! a restored backup's replay, and who had said stop stays unwritten-to. Without the key nothing can be forgotten, and
+//! nobody who was forgotten can be recognised: it is a setting, not a row.
+
+use std::collections::BTreeMap;
+
+use afterglow_domain::{AccountId, BrandId, Consent, ConsentState, Interaction, Timestamp, ViewerKey};
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use secrecy::{ExposeSecret as _, SecretString};
+use sha2::Sha256;
+
+use crate::engine::{Sql, Tx, on_read, on_tx};
+use crate::{Store, StoreError, consent};
+
+/// The key under which the forgotten are remembered.
+#[derive(Clone)]
+pub struct ForgetKey(SecretString);
+
+impl std::fmt::Debug for ForgetKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ForgetKey")
+    }
+}
+
+impl ForgetKey {
+    /// Takes a secret of at least 16 bytes; `None` for a shorter one, which could be guessed.
+    pub fn new(secret: SecretString) -> Option<Self> {
+        (secret.expose_secret().len() >= 16).then_some(Self(secret))
+    }
+
+    fn hash(&self, brand: &BrandId, key: &ViewerKey) -> Option<Vec<u8>> {
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.0.expose_secret().as_bytes()).ok()?; // any length is good
+        for part in [brand.as_str(), key.account.as_str(), key.viewer.as_str()] {
+            mac.update(&(part.len() as u64).to_be_bytes());
+            mac.update(part.as_bytes());
+        }
+        Some(mac.finalize().into_bytes().to_vec())
+    }
+}
+
+/// What is left of a request. Holds nothing of the person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ForgetReceipt {
+    /// By which the request is known.
+    pub code: String,
+    /// Whose viewer it was.
+    pub brand: BrandId,
+    /// When it was done.
+    pub done: Timestamp,
+    /// How many rows were removed.
+    pub rows: u64,
+}
+
+/// Removes what speaks of a viewer. Order: children before parents.
+const REMOVALS: [&str; 9] = [
+    "DELETE FROM amendment WHERE interaction IN
+        (SELECT id FROM interaction WHERE brand = $1 AND account = $2 AND viewer = $3)",
+    "DELETE FROM decision WHERE intent IN
+        (SELECT id FROM intent WHERE brand = $1 AND account = $2 AND viewer = $3)",
+    "DELETE FROM send WHERE brand = $1 AND account = $2 AND viewer = $3",
+    "DELETE FROM intent WHERE brand = $1 AND account = $2 AND viewer = $3",
+    "DELETE FROM consent_log WHERE brand = $1 AND account = $2 AND viewer = $3",
+    "DELETE FROM interaction WHERE brand = $1 AND account = $2 AND viewer = $3",
+    "DELETE FROM viewer WHERE brand = $1 AND account = $2 AND viewer = $3",
+    "DELETE FROM consent WHERE brand = $1 AND account = $2 AND viewer = $3",
+    // Messages on their way to other rooms carry the viewer in their key, `account/viewer`.
+    "DELETE FROM outbox WHERE $1 <> '' AND key = $2 || '/' || $3",
+];
+
+/// Quarantined bytes that name the person. `payload` is searched as bytes: it need not be text.
+const QUARANTINED: Sql = Sql {
+    postgres: "DELETE FROM quarantine WHERE account = $1 AND position(convert_to($2, 'UTF8') IN payload) > 0",
+    sqlite: "DELETE FROM quarantine WHERE account = $1 AND instr(payload, CAST($2 AS BLOB)) > 0",
+};
+
+const REMEMBER: &str = "INSERT INTO forgotten (hash, at_ms, opted_out) VALUES ($1, $2, $3)
+    ON CONFLICT (hash) DO UPDATE SET at_ms = excluded.at_ms, opted_out = excluded.opted_out OR forgotten.opted_out";
+
+const RECEIPT: &str = "INSERT INTO forget_receipt (code, brand, done_ms, rows) VALUES ($1, $2, $3, $4)";
+
+const FIND: &str = "SELECT at_ms, opted_out FROM forgotten WHERE hash = $1";
+
+impl Store {
+    /// Whether anybody was ever forgotten here: then the key is needed.
+    pub async fn has_forgotten(&self) -> Result<bool, StoreError> {
+        let sql = "SELECT COUNT(*) FROM forgotten";
+        let (n,): (i64,) = on_read!(&self.engine, |pool| sqlx::query_as(sql).fetch_one(pool).await?);
+        Ok(n > 0)
+    }
+
+    /// The receipt of a request.
+    pub async fn forget_receipt(&self, code: &str) -> Result<Option<ForgetReceipt>, StoreError> {
+        let sql = "SELECT code, brand, done_ms, rows FROM forget_receipt WHERE code = $1";
+        let row: Option<(String, String, i64, i64)> =
+            on_read!(&self.engine, |pool| sqlx::query_as(sql).bind(code).fetch_optional(pool).await?);
+        Ok(row.map(|(code, brand, done, rows)| ForgetReceipt {
+            code,
+            brand: BrandId::new(brand),
+            done: Timestamp::from_millis(done),
+            rows: rows.unsigned_abs(),
+        }))
+    }
+
+    /// Removes a viewer everywhere, in one transaction, and leaves a receipt under `code`. A stop (or a perhaps) of
+    /// theirs outlives them. A message already handed to Meta cannot be recalled.
+    ///
+    /// # Errors
+    /// `Configuration` without a key.
+    pub async fn forget(
+        &self,
+        brand: &BrandId,
+        viewer: &ViewerKey,
+        code: &str,
+        now: Timestamp,
+    ) -> Result<ForgetReceipt, StoreError> {
+        let hash = self.forget_key.as_ref().and_then(|key| key.hash(brand, viewer));
+        let hash = hash.ok_or_else(|| StoreError::configuration("keys.forgetting: 16 bytes or more are needed"))?;
+        let mut tx = self.engine.begin().await?;
+        let silent = consent::forbids(&mut tx, brand, viewer, now).await?;
+        let mut rows = 0;
+        for sql in REMOVALS {
+            rows += on_tx!(&mut tx, |connection| {
+                sqlx::query(sql)
+                    .bind(brand.as_str())
+                    .bind(viewer.account.as_str())
+                    .bind(viewer.viewer.as_str())
+                    .execute(connection)
+                    .await?
+                    .rows_affected()
+            });
+        }
+        let sql = tx.sql(&QUARANTINED);
+        rows += on_tx!(&mut tx, |connection| {
+            sqlx::query(sql)
+                .bind(viewer.account.as_str())
+                .bind(viewer.viewer.as_str())
+                .execute(connection)
+                .await?
+                .rows_affected()
+        });
+        on_tx!(&mut tx, |connection| {
+            sqlx::query(REMEMBER).bind(hash).bind(now.millis()).bind(silent).execute(&mut *connection).await?;
+            sqlx::query(RECEIPT)
+                .bind(code)
+                .bind(brand.as_str())
+                .bind(now.millis())
+                .bind(i64::try_from(rows).unwrap_or(i64::MAX))
+                .execute(connection)
+                .await?;
+        });
+        tx.commit().await?;
+        Ok(ForgetReceipt { code: code.to_owned(), brand: brand.clone(), done: now, rows })
+    }
+
+    /// Leaves out what people did before they were forgotten.
+    pub(crate) async fn without_forgotten<'a>(
+        &self,
+        tx: &mut Tx,
+        interactions: Vec<&'a Interaction>,
+    ) -> Result<Vec<&'a Interaction>, StoreError> {
+        let Some(key) = &self.forget_key else { return Ok(interactions) };
+        // Mostly nobody was ever forgotten: one look at an empty table is all it costs.
+        let (any,): (i64,) = on_tx!(&mut *tx, |connection| {
+            sqlx::query_as("SELECT COUNT(*) FROM (SELECT 1 FROM forgotten LIMIT 1) AS f").fetch_one(connection).await?
+        });
+        if any == 0 {
+            return Ok(interactions);
+        }
+        let mut until: BTreeMap<ViewerKey, Option<Timestamp>> = BTreeMap::new();
+        for interaction in &interactions {
+            if let Some(viewer) = interaction.viewer_key()
+                && !until.contains_key(&viewer)
+            {
+                let found = find(tx, key, &interaction.brand, &viewer).await?.map(|(at, _)| at);
+                until.insert(viewer, found);
+            }
+        }
+        let stays = |interaction: &&Interaction| {
+            let gone = interaction.viewer_key().and_then(|viewer| until.get(&viewer).copied().flatten());
+            gone.is_none_or(|gone| interaction.occurred > gone)
+        };
+        Ok(interactions.into_iter().filter(stays).collect())
+    }
+
+    /// What a viewer said about being written to, with the stop that outlived them.
+    pub(crate) async fn with_outlived_stop(
+        &self,
+        tx: &mut Tx,
+        mut consent: Consent,
+        brand: &BrandId,
+        account: &AccountId,
+        viewer: &afterglow_domain::ViewerId,
+    ) -> Result<Consent, StoreError> {
+        let Some(key) = &self.forget_key else { return Ok(consent) };
+        let viewer = ViewerKey { account: account.clone(), viewer: viewer.clone() };
+        if let Some((at, true)) = find(tx, key, brand, &viewer).await? {
+            consent.apply(ConsentState::OptedOut, at);
+        }
+        Ok(consent)
+    }
+}
+
+async fn find(
+    tx: &mut Tx,
+    key: &ForgetKey,
+    brand: &BrandId,
+    viewer: &ViewerKey,
+) -> Result<Option<(Timestamp, bool)>, StoreError> {
+    let Some(hash) = key.hash(brand, viewer) else { return Ok(None) };
+    let row: Option<(i64, bool)> =
+        on_tx!(tx, |connection| sqlx::query_as(FIND).bind(hash).fetch_optional(connection).await?);
+    Ok(row.map(|(at, opted_out)| (Timestamp::from_millis(at), opted_out)))
+}
