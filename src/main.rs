@@ -7,6 +7,7 @@ mod doctor;
 mod installation;
 mod interpret;
 mod keys;
+mod link;
 mod migrate;
 mod observe;
 mod options;
@@ -66,6 +67,9 @@ enum Command {
     /// What is kept of one person: export it, forget them
     #[command(subcommand)]
     Viewer(viewer::Command),
+    /// Links whose opening is counted
+    #[command(subcommand)]
+    Link(link::Command),
     /// Keys that seal access tokens
     #[command(subcommand)]
     Keys(keys::Command),
@@ -100,6 +104,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Command::Quarantine(command) => quarantine::run(&command, &settings),
         Command::Observe(options) => observe::run(&options, &settings),
         Command::Viewer(command) => viewer::run(&command, &settings),
+        Command::Link(command) => link::run(&command, &settings),
         Command::DailyLog(options) => daily_log::run(&options, &settings),
         Command::Keys(command) => keys::run(&command),
         Command::Interpret(arguments) => interpret::run(&arguments),

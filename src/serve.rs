@@ -8,7 +8,9 @@ use std::time::Duration;
 use afterglow_bus::{Bus, Lane};
 use afterglow_console::Console;
 use afterglow_domain::Clock;
-use afterglow_ingest::{Ingest, StoredAccounts, Sweep, keep_quarantine};
+use afterglow_ingest::{
+    Conversions, Ingest, Links, StoredAccounts, Sweep, conversions_router, keep_quarantine, links_router,
+};
 use afterglow_meta::AppSecrets;
 use afterglow_meta::graph::{GraphClient, GraphHosts};
 use afterglow_responder::{Policy, Responder, ResponderOptions};
@@ -21,6 +23,7 @@ use afterglow_tokens::Tokens;
 use anyhow::{Context as _, bail};
 use axum::Router;
 use metrics_exporter_prometheus::PrometheusHandle;
+use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -193,6 +196,7 @@ impl Parts {
             confirm_deadline: Duration::from_millis(ingest.confirm_deadline_ms),
             body_limit: ingest.body_limit,
         });
+        let router = router.merge(self.partners(services, stop, &accounts).await?);
         let listener = listen(ingest.listen, "ingest.listen").await?;
         let address = listener.local_addr()?;
         tracing::info!(%address, "taking webhooks at /webhooks/meta");
@@ -205,6 +209,30 @@ impl Parts {
             Ok::<(), std::convert::Infallible>(())
         });
         Ok(address)
+    }
+
+    /// What others than Meta tell: openings of links, conversions.
+    async fn partners(
+        &self,
+        services: &mut Services,
+        stop: &CancellationToken,
+        accounts: &Arc<StoredAccounts>,
+    ) -> anyhow::Result<Router> {
+        let (links, openings) = Links::load(self.store.clone(), Arc::clone(&self.clock)).await?;
+        let (bus, done) = (self.bus()?, stop.clone());
+        services.spawn("openings", async move {
+            openings.publish(bus, done).await;
+            Ok::<(), std::convert::Infallible>(())
+        });
+        let secrets: Vec<&str> = self.settings.api.secrets.iter().map(|secret| secret.get().expose_secret()).collect();
+        let conversions = Conversions::new(
+            secrets,
+            self.bus()?,
+            Arc::clone(&links),
+            Arc::clone(accounts) as _,
+            Arc::clone(&self.clock),
+        )?;
+        Ok(links_router(links).merge(conversions_router(conversions)))
     }
 
     fn start_sweep(

@@ -9,12 +9,16 @@
 //! | `webhook` | `POST /webhooks/meta`: signature, events, confirms, answer |
 //! | `outgoing` | which event goes on which lane, in which form |
 //! | `accounts` | who owns which account |
+//! | `links` | tracked links: leads on at once, and counts |
+//! | `conversions` | a shop tells that a goal was reached |
 //! | `observations` | what people of a brand saw |
 //! | `sweep` | finds what webhooks missed |
 //! | `quarantine` | keeps what was not understood, and puts it through the same door again |
 
 mod accounts;
+mod conversions;
 mod handshake;
+mod links;
 pub mod observations;
 mod outgoing;
 mod quarantine;
@@ -33,6 +37,8 @@ use axum::routing::get;
 use secrecy::SecretString;
 
 pub use accounts::{Accounts, StoredAccounts};
+pub use conversions::{BadSecret, Conversions, conversions_router};
+pub use links::{Links, Openings, links_router};
 pub use quarantine::{KeepError, Replay, ReplayError, Replayed, keep_quarantine};
 pub use sweep::Sweep;
 

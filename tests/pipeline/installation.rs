@@ -139,6 +139,7 @@ impl Installation {
             ("AFTERGLOW_RESPONDER__ECHO_PATIENCE_MS", "500".into()),
             ("AFTERGLOW_RESPONDER__FATE_PATIENCE_MS", "3000".into()),
             ("AFTERGLOW_CONSOLE__LISTEN", format!("127.0.0.1:{}", free_port())),
+            ("AFTERGLOW_API__SECRETS", "brand-1:a secret of the shop's".into()),
             ("AFTERGLOW_LOG__FORMAT", "json".into()),
             ("AFTERGLOW_LOG__FILTER", "info".into()),
         ] {

@@ -12,6 +12,7 @@ mod flow;
 mod forgetting;
 mod installation;
 mod observations;
+mod partners;
 mod processes;
 mod stopping;
 mod sweep;

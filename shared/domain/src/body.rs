@@ -386,6 +386,9 @@ pub struct Conversion {
     /// ISO 4217.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub currency: Option<String>,
+    /// The tracked link that led there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub link: Option<String>,
 }
 
 macro_rules! kinds {

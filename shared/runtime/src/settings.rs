@@ -32,6 +32,8 @@ pub struct Settings {
     pub ops: Ops,
     /// Keys that seal access tokens.
     pub keys: Keys,
+    /// What partners post.
+    pub api: Api,
     /// Logs.
     pub log: Log,
 }
@@ -84,7 +86,7 @@ pub struct Meta {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Ingest {
-    /// Where webhooks are taken.
+    /// Where webhooks, conversions and the opening of tracked links are taken.
     pub listen: SocketAddr,
     /// How long the broker may take to confirm, in ms, before the answer is 503. Meta gives up after 5 s.
     pub confirm_deadline_ms: u64,
@@ -160,6 +162,15 @@ pub struct Keys {
     pub forgetting: Option<Secret>,
 }
 
+/// `[api]`
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Api {
+    /// `brand:secret` for each brand whose shop posts conversions; in the environment with commas.
+    #[serde(deserialize_with = "comma_list")]
+    pub secrets: Vec<Secret>,
+}
+
 /// `[log]`
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -198,6 +209,7 @@ impl Default for Settings {
             console: Console::default(),
             ops: Ops::default(),
             keys: Keys::default(),
+            api: Api::default(),
             log: Log::default(),
         }
     }

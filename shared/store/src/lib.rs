@@ -34,6 +34,7 @@
 //! | `sends` | starting, finishing and reconciling a send |
 //! | `shared_work` | leases, limits shared by all processes |
 //! | `forgotten` | people who asked to be forgotten |
+//! | `links` | tracked links |
 //! | `quarantine` | what could not be understood |
 //! | `totals` | figures for status line and doctor |
 //! | `brand_scope` | what a brand's console and API may read |
@@ -50,6 +51,7 @@ mod facts;
 mod forgotten;
 mod intents;
 mod interactions;
+mod links;
 mod migrate;
 mod open;
 mod outbox;
@@ -67,6 +69,7 @@ pub use error::StoreError;
 pub use forgotten::{ForgetKey, ForgetReceipt};
 pub use intents::{JudgeTerms, Judged, Reservation};
 pub use interactions::{Applied, FoldInput, FoldOutput, ViewerFold};
+pub use links::Link;
 pub use migrate::SCHEMA_VERSION;
 pub use open::StoreOptions;
 pub use outbox::{OutboxMessage, OutboxRow};

@@ -52,6 +52,14 @@ const MIGRATIONS: &[(i64, &str, Sql)] = &[
             sqlite: include_str!("../migrations/sqlite/0005_forgotten.sql"),
         },
     ),
+    (
+        6,
+        "links",
+        Sql {
+            postgres: include_str!("../migrations/postgres/0006_links.sql"),
+            sqlite: include_str!("../migrations/sqlite/0006_links.sql"),
+        },
+    ),
 ];
 
 /// The schema version that this program writes and reads.

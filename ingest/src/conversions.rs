@@ -1,0 +1,186 @@
+//! `POST /v1/brands/{brand}/conversions`: a shop tells that a goal was reached.
+//!
+//! Signed like a webhook: `X-Afterglow-Signature: sha256=…`, HMAC-SHA256 of the body under the brand's secret. The same
+//! goal of the same external id counts once, however often it is posted. A conversion opens no window.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use afterglow_bus::{Bus, Lane, Message};
+use afterglow_domain::{
+    AccountId, Body, BrandId, Channel, Clock, Conversion, DerivedId as _, Interaction, InteractionId, Source,
+    Timestamp, ViewerId,
+};
+use afterglow_meta::AppSecrets;
+use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use axum::{Json, Router};
+use bytes::Bytes;
+use secrecy::SecretString;
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::Accounts;
+use crate::links::Links;
+
+/// Largest body, in bytes.
+const BODY_LIMIT: usize = 64 * 1024;
+
+/// Takes conversions.
+pub struct Conversions {
+    secrets: HashMap<BrandId, AppSecrets>,
+    bus: Arc<dyn Bus>,
+    links: Arc<Links>,
+    accounts: Arc<dyn Accounts>,
+    clock: Clock,
+}
+
+/// A setting of `api.secrets` that is not `brand:secret`.
+#[derive(Debug, thiserror::Error)]
+#[error("api.secrets: entry {number} is not `brand:secret` with a secret of 16 bytes or more")]
+pub struct BadSecret {
+    /// Which one, from 1.
+    pub number: usize,
+}
+
+impl Conversions {
+    /// With `brand:secret` for each brand that posts; several for one brand while they rotate.
+    pub fn new<'a>(
+        secrets: impl IntoIterator<Item = &'a str>,
+        bus: Arc<dyn Bus>,
+        links: Arc<Links>,
+        accounts: Arc<dyn Accounts>,
+        clock: Clock,
+    ) -> Result<Self, BadSecret> {
+        let mut by_brand: HashMap<BrandId, Vec<SecretString>> = HashMap::new();
+        for (at, entry) in secrets.into_iter().enumerate() {
+            let good = entry.split_once(':').filter(|(brand, secret)| !brand.is_empty() && secret.len() >= 16);
+            let (brand, secret) = good.ok_or(BadSecret { number: at + 1 })?;
+            by_brand.entry(BrandId::new(brand)).or_default().push(SecretString::from(secret));
+        }
+        let secrets = by_brand.into_iter().map(|(brand, secrets)| (brand, AppSecrets::new(&secrets))).collect();
+        Ok(Self { secrets, bus, links, accounts, clock })
+    }
+}
+
+/// The route.
+pub fn conversions_router(conversions: Conversions) -> Router {
+    Router::new()
+        .route("/v1/brands/{brand}/conversions", post(take))
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .with_state(Arc::new(conversions))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Posted {
+    external_id: String,
+    goal: String,
+    #[serde(default)]
+    value_minor: Option<i64>,
+    #[serde(default)]
+    currency: Option<String>,
+    #[serde(default)]
+    occurred: Option<String>,
+    /// The tracked link that led there.
+    #[serde(default)]
+    link: Option<String>,
+    #[serde(default)]
+    account: Option<String>,
+    #[serde(default)]
+    viewer: Option<String>,
+}
+
+/// RFC 9457.
+fn problem(status: StatusCode, title: &str, detail: &str) -> Response {
+    let body = json!({ "type": "about:blank", "status": status.as_u16(), "title": title, "detail": detail });
+    (status, [(header::CONTENT_TYPE, "application/problem+json")], body.to_string()).into_response()
+}
+
+async fn take(
+    State(conversions): State<Arc<Conversions>>,
+    Path(brand): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let brand = BrandId::new(brand);
+    let header = headers.get("x-afterglow-signature").and_then(|value| value.to_str().ok());
+    // A brand that is not known and a signature that is wrong look the same from outside.
+    let verified = conversions.secrets.get(&brand).and_then(|secrets| secrets.verify(header, body).ok());
+    let Some(verified) = verified else {
+        return problem(StatusCode::FORBIDDEN, "Not signed", "X-Afterglow-Signature: sha256=HMAC-SHA256(body, secret)");
+    };
+    let posted: Posted = match serde_json::from_slice(verified.get()) {
+        Ok(posted) => posted,
+        Err(error) => return problem(StatusCode::BAD_REQUEST, "Not a conversion", &error.to_string()),
+    };
+    let interaction = match conversions.interaction(&brand, posted).await {
+        Ok(interaction) => interaction,
+        Err(detail) => return problem(StatusCode::UNPROCESSABLE_ENTITY, "Not to be attributed", &detail),
+    };
+    let Ok(event) = interaction.to_cloudevent() else {
+        return problem(StatusCode::INTERNAL_SERVER_ERROR, "Not written", "try again");
+    };
+    let id = interaction.id.to_string();
+    let message = Message { id: id.clone(), traceparent: None, body: event.into() };
+    match conversions.bus.publish(Lane::Interactions, vec![message]).await {
+        Ok(()) => {
+            metrics::counter!("afterglow_conversions_total", "brand" => brand.as_str().to_owned()).increment(1);
+            Json(json!({ "id": id })).into_response()
+        }
+        Err(error) => {
+            tracing::warn!(%error, "a conversion is refused; it may come again");
+            problem(StatusCode::SERVICE_UNAVAILABLE, "Not kept", "post it again in a few seconds")
+        }
+    }
+}
+
+impl Conversions {
+    async fn interaction(&self, brand: &BrandId, posted: Posted) -> Result<Interaction, String> {
+        let now = (self.clock)();
+        for (name, value) in [("external_id", &posted.external_id), ("goal", &posted.goal)] {
+            if value.is_empty() || value.len() > 200 {
+                return Err(format!("{name} has {} bytes: 1 to 200 are taken", value.len()));
+            }
+        }
+        let link = match &posted.link {
+            Some(code) => {
+                let found = self.links.find_or_look(code).await.filter(|link| link.brand == *brand);
+                Some(found.ok_or_else(|| format!("no link {code:?} of this brand"))?)
+            }
+            None => None,
+        };
+        let account = posted.account.clone().or_else(|| link.as_ref().map(|link| link.account.to_string()));
+        let account = account.ok_or("name the `link` that led there, or the `account` (and the `viewer`)")?;
+        let owned = |channel| self.accounts.brand_of(channel, &account).as_ref() == Some(brand);
+        let channel = [Channel::Instagram, Channel::Page].into_iter().find(|channel| owned(*channel));
+        let channel = channel.ok_or_else(|| format!("no account {account:?} of this brand"))?;
+        let occurred = match &posted.occurred {
+            Some(text) => Timestamp::parse(text).ok_or("occurred: expected a time such as 2026-11-24T12:00:00Z")?,
+            None => now,
+        };
+        let viewer = posted.viewer.map(ViewerId::new).or_else(|| link.and_then(|link| link.viewer));
+        Ok(Interaction {
+            id: InteractionId::derive(&["conversion", brand.as_str(), &posted.external_id, &posted.goal]),
+            brand: brand.clone(),
+            account: AccountId::new(account),
+            viewer,
+            username: None,
+            channel,
+            source: Source::Partner,
+            occurred: occurred.min(now),
+            received: now,
+            standby: false,
+            body: Body::Conversion(Conversion {
+                external_id: posted.external_id,
+                goal: posted.goal,
+                value_minor: posted.value_minor,
+                currency: posted.currency,
+                link: posted.link,
+            }),
+            raw: None,
+        })
+    }
+}
