@@ -14,6 +14,7 @@ mod options;
 mod output;
 mod quarantine;
 mod serve;
+mod story_insights;
 mod viewer;
 
 use std::process::ExitCode;
@@ -64,6 +65,8 @@ enum Command {
     Observe(observe::Options),
     /// Who cared on one day, and what is to be done: the daily log, as CSV or JSON
     DailyLog(daily_log::Options),
+    /// The figures of Stories over time: what remains after the 24 hours
+    StoryInsights(story_insights::Options),
     /// What is kept of one person: export it, forget them
     #[command(subcommand)]
     Viewer(viewer::Command),
@@ -105,6 +108,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Command::Observe(options) => observe::run(&options, &settings),
         Command::Viewer(command) => viewer::run(&command, &settings),
         Command::Link(command) => link::run(&command, &settings),
+        Command::StoryInsights(options) => story_insights::run(&options, &settings),
         Command::DailyLog(options) => daily_log::run(&options, &settings),
         Command::Keys(command) => keys::run(&command),
         Command::Interpret(arguments) => interpret::run(&arguments),

@@ -9,7 +9,8 @@ use afterglow_bus::{Bus, Lane};
 use afterglow_console::Console;
 use afterglow_domain::Clock;
 use afterglow_ingest::{
-    Conversions, Ingest, Links, StoredAccounts, Sweep, conversions_router, keep_quarantine, links_router,
+    Conversions, Ingest, InsightsCollector, Links, StoredAccounts, Sweep, conversions_router, keep_quarantine,
+    links_router,
 };
 use afterglow_meta::AppSecrets;
 use afterglow_meta::graph::{GraphClient, GraphHosts};
@@ -202,7 +203,7 @@ impl Parts {
         tracing::info!(%address, "taking webhooks at /webhooks/meta");
         services.spawn("ingest", serve(listener, router, stop.clone()));
         services.spawn("quarantine keeper", keep_quarantine(self.store.clone(), self.bus()?, stop.clone()));
-        self.start_sweep(services, stop, &accounts)?;
+        self.start_collectors(services, stop, &accounts)?;
         let (every, stop) = (Duration::from_millis(ingest.accounts_refresh_ms), stop.clone());
         services.spawn("accounts", async move {
             accounts.keep_fresh(every, stop).await;
@@ -235,7 +236,8 @@ impl Parts {
         Ok(links_router(links).merge(conversions_router(conversions)))
     }
 
-    fn start_sweep(
+    /// What asks Meta by itself: the sweep, and the collector of Story insights.
+    fn start_collectors(
         &self,
         services: &mut Services,
         stop: &CancellationToken,
@@ -246,6 +248,20 @@ impl Parts {
             tracing::warn!("no keys.ring: access tokens cannot be opened, and nothing that webhooks miss is found");
             return Ok(());
         }
+        let collector = InsightsCollector {
+            store: self.store.clone(),
+            bus: self.bus()?,
+            graph: self.graph()?,
+            tokens: Tokens::new(self.store.clone(), Arc::new(keyring(&self.settings)?), Arc::clone(&self.clock)),
+            clock: Arc::clone(&self.clock),
+            every: Duration::from_millis(ingest.insights_ms),
+            holder: format!("{}-{}", std::process::id(), (self.clock)()),
+        };
+        let done = stop.clone();
+        services.spawn("story insights", async move {
+            collector.run(done).await;
+            Ok::<(), std::convert::Infallible>(())
+        });
         let sweep = Sweep {
             store: self.store.clone(),
             bus: self.bus()?,

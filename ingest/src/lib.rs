@@ -12,6 +12,7 @@
 //! | `links` | tracked links: leads on at once, and counts |
 //! | `conversions` | a shop tells that a goal was reached |
 //! | `observations` | what people of a brand saw |
+//! | `story_insights` | keeps the figures of Stories |
 //! | `sweep` | finds what webhooks missed |
 //! | `quarantine` | keeps what was not understood, and puts it through the same door again |
 
@@ -22,6 +23,7 @@ mod links;
 pub mod observations;
 mod outgoing;
 mod quarantine;
+mod story_insights;
 mod sweep;
 mod webhook;
 
@@ -40,6 +42,7 @@ pub use accounts::{Accounts, StoredAccounts};
 pub use conversions::{BadSecret, Conversions, conversions_router};
 pub use links::{Links, Openings, links_router};
 pub use quarantine::{KeepError, Replay, ReplayError, Replayed, keep_quarantine};
+pub use story_insights::InsightsCollector;
 pub use sweep::Sweep;
 
 /// What the endpoint needs. Time and the knowledge of accounts are passed in.

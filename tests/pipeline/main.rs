@@ -15,4 +15,5 @@ mod observations;
 mod partners;
 mod processes;
 mod stopping;
+mod story_insights;
 mod sweep;

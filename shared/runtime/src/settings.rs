@@ -98,6 +98,8 @@ pub struct Ingest {
     pub sweep_ms: u64,
     /// How old a message must be before it counts as missed, in ms.
     pub sweep_grace_ms: u64,
+    /// How often it is looked for live Stories and for figures that are due, in ms; 0: never.
+    pub insights_ms: u64,
 }
 
 /// `[scorer]`
@@ -236,6 +238,7 @@ impl Default for Ingest {
             accounts_refresh_ms: 5_000,
             sweep_ms: 300_000,
             sweep_grace_ms: 120_000,
+            insights_ms: 60_000,
         }
     }
 }

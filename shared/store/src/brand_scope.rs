@@ -167,6 +167,11 @@ const BETWEEN: &str = "SELECT id, brand, account, viewer, username, channel, sou
         standby, body, raw
     FROM interaction WHERE brand = $1 AND occurred_ms >= $2 AND occurred_ms < $3 ORDER BY occurred_ms, id";
 
+const INSIGHTS_BETWEEN: &str = "SELECT id, brand, account, viewer, username, channel, source, occurred_ms, received_ms,
+        standby, body, raw
+    FROM interaction WHERE brand = $1 AND kind = 'story_insights' AND occurred_ms >= $2 AND occurred_ms < $3
+    ORDER BY occurred_ms, id";
+
 const SENT_BETWEEN: &str = "SELECT account, viewer, COALESCE(started_ms, reserved_ms) AS at_ms
     FROM send WHERE brand = $1 AND status = 'sent' AND started_ms >= $2 AND started_ms < $3 ORDER BY started_ms";
 
@@ -273,6 +278,23 @@ impl BrandStore<'_> {
     ) -> Result<Vec<Interaction>, StoreError> {
         let rows: Vec<InteractionColumns> = on_read!(&self.store.engine, |pool| {
             sqlx::query_as(BETWEEN)
+                .bind(self.brand.as_str())
+                .bind(from.millis())
+                .bind(until.millis())
+                .fetch_all(pool)
+                .await?
+        });
+        rows.into_iter().map(InteractionColumns::decode).collect()
+    }
+
+    /// Figures of Stories, polled and pushed, from `from` on and before `until`, in order.
+    pub async fn story_insights_between(
+        &self,
+        from: Timestamp,
+        until: Timestamp,
+    ) -> Result<Vec<Interaction>, StoreError> {
+        let rows: Vec<InteractionColumns> = on_read!(&self.store.engine, |pool| {
+            sqlx::query_as(INSIGHTS_BETWEEN)
                 .bind(self.brand.as_str())
                 .bind(from.millis())
                 .bind(until.millis())

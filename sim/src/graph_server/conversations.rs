@@ -150,7 +150,7 @@ fn message(account: &Account, person: &str, line: &Line) -> Value {
 }
 
 /// `2026-01-31T12:00:00+0000`: whole seconds, as the Graph API writes times.
-fn graph_time(at: Timestamp) -> String {
+pub(super) fn graph_time(at: Timestamp) -> String {
     let text = at.to_rfc3339();
     format!("{}+0000", text.get(..19).unwrap_or(&text))
 }

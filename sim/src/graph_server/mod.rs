@@ -17,6 +17,7 @@ mod conversations;
 mod faults;
 mod messages;
 mod reset;
+mod stories;
 mod subscriptions;
 
 use std::collections::{BTreeSet, HashMap};
@@ -69,6 +70,8 @@ pub(crate) fn router(graph: Graph) -> Router {
             "/{version}/{node}/subscribed_apps",
             get(subscriptions::list).post(subscriptions::subscribe).delete(subscriptions::unsubscribe),
         )
+        .route("/{version}/{node}/stories", get(stories::list))
+        .route("/{version}/{node}/insights", get(stories::insights))
         .route("/{version}/{node}", get(conversations::node))
         .route("/sim/ledger", get(ledger))
         .route("/sim/violations", get(violations))

@@ -113,9 +113,33 @@ pub struct World {
     violations: Vec<ViolationRecord>,
     totals: Totals,
     traces: u64,
+    stories: HashMap<AccountId, Vec<Story>>,
+}
+
+/// A Story of an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Story {
+    /// Its media id.
+    pub id: String,
+    /// When it was posted.
+    pub posted: Timestamp,
+    /// How many people saw it.
+    pub viewers: u64,
 }
 
 impl World {
+    /// The Stories of an account, ended ones as well.
+    pub fn stories(&self, account: &AccountId) -> Vec<Story> {
+        self.stories.get(account).cloned().unwrap_or_default()
+    }
+
+    /// Posts a Story, or changes one.
+    pub fn set_story(&mut self, account: &AccountId, story: Story) {
+        let stories = self.stories.entry(account.clone()).or_default();
+        stories.retain(|other| other.id != story.id);
+        stories.push(story);
+    }
+
     /// A world in which nothing has happened yet.
     pub fn new(accounts: Vec<Account>, rules: Rules) -> Self {
         let tokens = accounts.iter().map(|a| (digest(a.access_token.expose_secret()), a.id.clone())).collect();
@@ -132,6 +156,7 @@ impl World {
             violations: Vec::new(),
             totals: Totals::default(),
             traces: 0,
+            stories: HashMap::new(),
         }
     }
 

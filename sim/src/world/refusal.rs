@@ -52,6 +52,8 @@ refusals! {
     NOT_OWNER = 400, 100, Some(2_534_037), "(#100) This app is not the thread owner";
     /// Outside the window.
     WINDOW = 400, 10, Some(2_534_022), "(#10) This message is sent outside of allowed window.";
+    /// Fewer than five viewers: Meta does not tell.
+    TOO_FEW_VIEWERS = 400, 10, None, "(#10) Not enough viewers for the media to show insights";
     /// The feature was not granted.
     NOT_APPROVED = 400, 200, None, "(#200) The app is not approved for this feature";
     /// Too many messages a second for the account.

@@ -9,12 +9,14 @@
 //! | `send` | the Send API, and what its answers mean |
 //! | `conversation` | what was said lately, for sends of unknown fate |
 //! | `sweep` | conversations that moved, for finding what webhooks missed |
+//! | `insights` | live Stories and their figures |
 //! | `errors` | the table of error codes, with what each asks of us |
 //! | `usage` | how much of the limits is used, from the headers |
 
 mod client;
 mod conversation;
 pub mod errors;
+mod insights;
 mod send;
 mod sweep;
 mod usage;
@@ -22,6 +24,7 @@ mod usage;
 pub use client::{GraphAccount, GraphClient, GraphHosts};
 pub use conversation::{ReadError, ThreadMessage};
 pub use errors::{ErrorClass, GraphError};
+pub use insights::LiveStory;
 pub use send::{Recipient, SendMessage, SendOutcome, SendReport};
 pub use sweep::{ConversationPage, MovedConversation, SweptMessage};
 pub use usage::Usage;

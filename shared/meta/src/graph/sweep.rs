@@ -167,7 +167,7 @@ impl GraphClient {
         Ok(messages.into_iter().filter_map(message).collect())
     }
 
-    async fn read_page<T: for<'de> Deserialize<'de>>(
+    pub(super) async fn read_page<T: for<'de> Deserialize<'de>>(
         &self,
         account: &GraphAccount<'_>,
         node: &str,
