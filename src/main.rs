@@ -85,8 +85,8 @@ fn main() -> anyhow::Result<ExitCode> {
     if let Command::Interpret(arguments) = &cli.command {
         return interpret::run(arguments);
     }
-    if let Command::Keys(command) = &cli.command {
-        return keys::run(command);
+    if let Command::Keys(keys::Command::Generate { name }) = &cli.command {
+        return keys::generate(name);
     }
     let settings = cli.settings.load()?;
     if cli.settings.print_config {
@@ -110,7 +110,8 @@ fn main() -> anyhow::Result<ExitCode> {
         Command::Link(command) => link::run(&command, &settings),
         Command::StoryInsights(options) => story_insights::run(&options, &settings),
         Command::DailyLog(options) => daily_log::run(&options, &settings),
-        Command::Keys(command) => keys::run(&command),
+        Command::Keys(keys::Command::Generate { name }) => keys::generate(&name),
+        Command::Keys(keys::Command::Rotate) => keys::rotate(&settings),
         Command::Interpret(arguments) => interpret::run(&arguments),
     }
 }

@@ -9,8 +9,8 @@ use afterglow_bus::{Bus, Lane};
 use afterglow_console::Console;
 use afterglow_domain::Clock;
 use afterglow_ingest::{
-    Conversions, Ingest, InsightsCollector, Links, StoredAccounts, Sweep, conversions_router, keep_quarantine,
-    links_router,
+    Callbacks, Conversions, Ingest, InsightsCollector, Links, StoredAccounts, Sweep, callbacks_router,
+    conversions_router, keep_quarantine, links_router,
 };
 use afterglow_meta::AppSecrets;
 use afterglow_meta::graph::{GraphClient, GraphHosts};
@@ -233,7 +233,14 @@ impl Parts {
             Arc::clone(accounts) as _,
             Arc::clone(&self.clock),
         )?;
-        Ok(links_router(links).merge(conversions_router(conversions)))
+        let secrets: Vec<_> = self.settings.meta.app_secrets.iter().map(|secret| secret.get().clone()).collect();
+        let callbacks = callbacks_router(Callbacks {
+            secrets: AppSecrets::new(&secrets),
+            store: self.store.clone(),
+            clock: Arc::clone(&self.clock),
+            public_url: self.settings.ingest.public_url.clone(),
+        });
+        Ok(links_router(links).merge(conversions_router(conversions)).merge(callbacks))
     }
 
     /// What asks Meta by itself: the sweep, and the collector of Story insights.

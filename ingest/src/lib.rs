@@ -9,6 +9,7 @@
 //! | `webhook` | `POST /webhooks/meta`: signature, events, confirms, answer |
 //! | `outgoing` | which event goes on which lane, in which form |
 //! | `accounts` | who owns which account |
+//! | `callbacks` | somebody removed the app, or wants their data deleted |
 //! | `links` | tracked links: leads on at once, and counts |
 //! | `conversions` | a shop tells that a goal was reached |
 //! | `observations` | what people of a brand saw |
@@ -17,6 +18,7 @@
 //! | `quarantine` | keeps what was not understood, and puts it through the same door again |
 
 mod accounts;
+mod callbacks;
 mod conversions;
 mod handshake;
 mod links;
@@ -39,6 +41,7 @@ use axum::routing::get;
 use secrecy::SecretString;
 
 pub use accounts::{Accounts, StoredAccounts};
+pub use callbacks::{Callbacks, callbacks_router};
 pub use conversions::{BadSecret, Conversions, conversions_router};
 pub use links::{Links, Openings, links_router};
 pub use quarantine::{KeepError, Replay, ReplayError, Replayed, keep_quarantine};

@@ -6,6 +6,7 @@
 
 mod bad_input;
 mod broker_away;
+mod callbacks;
 mod crash;
 mod faults;
 mod flow;

@@ -6,6 +6,7 @@
 //! | file | what it holds |
 //! | --- | --- |
 //! | `signature` | HMAC-SHA256 over the raw bytes, several rotating secrets, the handshake's token |
+//! | `signed_request` | somebody removed the app, or wants their data deleted |
 //! | `webhook/` | envelope → events → interactions |
 //! | `webhook/lenient` | ids and times in all the forms that Meta writes |
 //! | `graph/` | the Graph API: send, read back, what errors ask of us |
@@ -13,6 +14,8 @@
 
 pub mod graph;
 mod signature;
+mod signed_request;
 pub mod webhook;
 
 pub use signature::{AppSecrets, SignatureError, Verified, sign, verify_token_matches};
+pub use signed_request::{SignedRequest, SignedRequestError, read_signed_request, sign_request};

@@ -182,6 +182,40 @@ impl Store {
         self.set_paused(id, Some(reason)).await
     }
 
+    /// Takes an account's token away and pauses it: it receives on, and sends nothing until it is connected again.
+    /// `false` if there is no such account.
+    pub async fn disconnect_account(&self, id: &AccountId, now: Timestamp) -> Result<bool, StoreError> {
+        let sql = "UPDATE account SET token_sealed = NULL,
+            paused_reason = COALESCE(paused_reason, 'disconnected: connect it again, then `afterglow account resume`')
+            WHERE id = $1";
+        let mut tx = self.engine.begin().await?;
+        let changed = on_tx!(&mut tx, |connection| {
+            sqlx::query(sql).bind(id.as_str()).execute(connection).await?.rows_affected()
+        });
+        tx.commit().await?;
+        if changed == 1 {
+            tracing::warn!(account = %id, at = %now, "account disconnected: its token is gone, it sends nothing");
+        }
+        Ok(changed == 1)
+    }
+
+    /// Puts another sealing of the same token in its place, if it has not changed meanwhile. `false` if it has.
+    pub async fn reseal_token(
+        &self,
+        id: &AccountId,
+        before: &SealedToken,
+        after: &SealedToken,
+    ) -> Result<bool, StoreError> {
+        let sql = "UPDATE account SET token_sealed = $3 WHERE id = $1 AND token_sealed = $2";
+        let mut tx = self.engine.begin().await?;
+        let changed = on_tx!(&mut tx, |connection| {
+            let query = sqlx::query(sql).bind(id.as_str()).bind(before.0.as_slice()).bind(after.0.as_slice());
+            query.execute(connection).await?.rows_affected()
+        });
+        tx.commit().await?;
+        Ok(changed == 1)
+    }
+
     /// Lets an account send again. `false` if there is no such account.
     pub async fn resume_account(&self, id: &AccountId) -> Result<bool, StoreError> {
         self.set_paused(id, None).await

@@ -155,6 +155,38 @@ impl Store {
         Ok(ForgetReceipt { code: code.to_owned(), brand: brand.clone(), done: now, rows })
     }
 
+    /// Forgets a person at every account that knows them under this id, and leaves one receipt under `code`, also when
+    /// nobody did.
+    ///
+    /// # Errors
+    /// `Configuration` without a key.
+    pub async fn forget_everywhere(
+        &self,
+        viewer: &afterglow_domain::ViewerId,
+        code: &str,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let sql = "SELECT brand, account FROM viewer WHERE viewer = $1";
+        let known: Vec<(String, String)> =
+            on_read!(&self.engine, |pool| sqlx::query_as(sql).bind(viewer.as_str()).fetch_all(pool).await?);
+        let mut rows = 0;
+        for (n, (brand, account)) in known.into_iter().enumerate() {
+            let key = ViewerKey { account: AccountId::new(account), viewer: viewer.clone() };
+            rows += self.forget(&BrandId::new(brand), &key, &format!("{code}-{n}"), now).await?.rows;
+        }
+        let mut tx = self.engine.begin().await?;
+        on_tx!(&mut tx, |connection| {
+            sqlx::query(RECEIPT)
+                .bind(code)
+                .bind("")
+                .bind(now.millis())
+                .bind(i64::try_from(rows).unwrap_or(i64::MAX))
+                .execute(connection)
+                .await?;
+        });
+        tx.commit().await
+    }
+
     /// Leaves out what people did before they were forgotten.
     pub(crate) async fn without_forgotten<'a>(
         &self,
