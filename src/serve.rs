@@ -9,8 +9,8 @@ use afterglow_bus::{Bus, Lane};
 use afterglow_console::Console;
 use afterglow_domain::Clock;
 use afterglow_ingest::{
-    Callbacks, Conversions, Ingest, InsightsCollector, Links, StoredAccounts, Sweep, callbacks_router,
-    conversions_router, keep_quarantine, links_router,
+    Callbacks, Conversions, Ingest, InsightsCollector, Links, StoredAccounts, SubscriptionKeeper, Sweep,
+    callbacks_router, conversions_router, keep_quarantine, links_router,
 };
 use afterglow_meta::AppSecrets;
 use afterglow_meta::graph::{GraphClient, GraphHosts};
@@ -267,6 +267,23 @@ impl Parts {
         let done = stop.clone();
         services.spawn("story insights", async move {
             collector.run(done).await;
+            Ok::<(), std::convert::Infallible>(())
+        });
+        let keeper = SubscriptionKeeper {
+            store: self.store.clone(),
+            graph: self.graph()?,
+            tokens: Arc::new(Tokens::new(
+                self.store.clone(),
+                Arc::new(keyring(&self.settings)?),
+                Arc::clone(&self.clock),
+            )),
+            clock: Arc::clone(&self.clock),
+            every: Duration::from_millis(ingest.subscriptions_ms),
+            holder: format!("{}-{}", std::process::id(), (self.clock)()),
+        };
+        let done = stop.clone();
+        services.spawn("subscriptions", async move {
+            keeper.run(done).await;
             Ok::<(), std::convert::Infallible>(())
         });
         let sweep = Sweep {

@@ -14,6 +14,7 @@
 //! | `conversions` | a shop tells that a goal was reached |
 //! | `observations` | what people of a brand saw |
 //! | `story_insights` | keeps the figures of Stories |
+//! | `subscriptions` | keeps accounts subscribed |
 //! | `sweep` | finds what webhooks missed |
 //! | `quarantine` | keeps what was not understood, and puts it through the same door again |
 
@@ -26,6 +27,7 @@ pub mod observations;
 mod outgoing;
 mod quarantine;
 mod story_insights;
+mod subscriptions;
 mod sweep;
 mod webhook;
 
@@ -46,6 +48,7 @@ pub use conversions::{BadSecret, Conversions, conversions_router};
 pub use links::{Links, Openings, links_router};
 pub use quarantine::{KeepError, Replay, ReplayError, Replayed, keep_quarantine};
 pub use story_insights::InsightsCollector;
+pub use subscriptions::SubscriptionKeeper;
 pub use sweep::Sweep;
 
 /// What the endpoint needs. Time and the knowledge of accounts are passed in.

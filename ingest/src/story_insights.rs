@@ -78,6 +78,7 @@ impl InsightsCollector {
                 tracing::warn!(error = %error_chain(&error), "Story insights wait");
             }
         }
+        let _ = self.store.release_lease(LEASE.0, &self.holder).await; // else it runs out
     }
 
     async fn all(&self, sampled: &mut HashMap<String, Timestamp>) -> Result<(), StoreError> {

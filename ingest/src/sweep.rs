@@ -101,6 +101,7 @@ impl Sweep {
                 tracing::warn!(error = %error_chain(&error), "the sweep waits");
             }
         }
+        let _ = self.store.release_lease(LEASE.0, &self.holder).await; // else it runs out
     }
 
     async fn all(&self, progress: &mut Progress) -> Result<(), StoreError> {

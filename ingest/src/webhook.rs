@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use afterglow_bus::PublishError;
-use afterglow_domain::QuarantineReason;
+use afterglow_domain::{QuarantineReason, Timestamp};
 use afterglow_meta::SignatureError;
 use afterglow_meta::webhook::{Interpretation, Interpreted, interpret};
 use afterglow_runtime::{TraceContext, error_chain};
@@ -79,8 +79,25 @@ pub(crate) async fn take(
     tracing::debug!(trace_id = trace.trace_id(), events = interpretation.events.len(), "took a webhook");
     metrics::counter!("afterglow_ingest_events_total").increment(interpretation.events.len() as u64);
     metrics::counter!("afterglow_ingest_webhooks_total", "outcome" => "accepted").increment(1);
+    heard_of(&interpretation, (ingest.clock)());
     // What is not JSON is kept, but the sender should know.
     Ok(if interpretation.not_json { StatusCode::BAD_REQUEST } else { StatusCode::OK })
+}
+
+/// When each account was last heard of: one that falls silent is noticed by the age of this.
+fn heard_of(interpretation: &Interpretation, now: Timestamp) {
+    let mut last = None;
+    for event in &interpretation.events {
+        if let Interpreted::Interaction(interaction) = event
+            && last != Some(&interaction.account)
+        {
+            last = Some(&interaction.account);
+            #[expect(clippy::cast_precision_loss, reason = "seconds since the epoch")]
+            let seconds = (now.millis() / 1000) as f64;
+            let account = interaction.account.as_str().to_owned();
+            metrics::gauge!("afterglow_account_last_webhook_seconds", "account" => account).set(seconds);
+        }
+    }
 }
 
 /// Whether an account is unknown: it may have been connected since the list was read.

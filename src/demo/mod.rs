@@ -130,7 +130,10 @@ pub(crate) async fn run(
     stop.cancel();
     running.services.wait().await.map_err(|ended| anyhow::anyhow!(error_chain(&ended)))?;
 
-    let summary = Summary::new(&report, &sim, &parts.store.totals().await?, at_rest, PATIENCE_MS);
+    let mut totals = parts.store.totals().await?;
+    let collected = setup::collected(&parts, &sim).await?;
+    totals.accepted -= collected;
+    let summary = Summary::new(&report, &sim, &totals, collected, (at_rest, PATIENCE_MS));
     parts.close().await;
     sim.stop().await;
     if options.json {

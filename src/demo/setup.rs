@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 
 use afterglow_bus::Lane;
-use afterglow_domain::{BrandSettings, Channel, IntentStatus, Login, StoryReplyAutoresponder};
+use afterglow_domain::{BrandSettings, Channel, IntentStatus, Login, Source, StoryReplyAutoresponder, Timestamp};
 use afterglow_runtime::{Secret, Settings};
 use afterglow_sim::account::{self, Layout};
 use afterglow_sim::{Sim, SimOptions};
@@ -34,6 +34,12 @@ pub(super) async fn simulated_meta(seed: u64, settings: &mut Settings) -> anyhow
         sim.accounts().iter().take(1).map(|account| Secret::from(account.app.secret.expose_secret())).collect();
     settings.meta.app_ids = sim.accounts().iter().take(1).map(|account| account.app.id.clone()).collect();
     settings.meta.verify_token = Some(Secret::from("demo"));
+    for (n, account) in sim.accounts().iter().enumerate() {
+        let id = format!("1790000000000000{n}");
+        let story = afterglow_sim::world::Story { id, posted: clock()(), viewers: 480 };
+        sim.with_world(|world| world.set_story(&account.id, story));
+    }
+    settings.ingest.insights_ms = 5_000;
     // The demo is sufficient to itself, whatever the environment says.
     settings.database.url = None;
     settings.bus.url = None;
@@ -84,6 +90,17 @@ pub(super) async fn brands(parts: &Parts, sim: &Sim) -> anyhow::Result<()> {
         parts.store.upsert_account(&connected).await?;
     }
     Ok(())
+}
+
+/// How many interactions the collectors brought, which no webhook told of.
+pub(super) async fn collected(parts: &Parts, sim: &Sim) -> anyhow::Result<u64> {
+    let mut collected = 0;
+    for account in sim.accounts() {
+        let until = (parts.clock)().plus(1);
+        let told = parts.store.brand(&account.brand).story_insights_between(Timestamp::default(), until).await?;
+        collected += told.iter().filter(|interaction| interaction.source == Source::Poll).count() as u64;
+    }
+    Ok(collected)
 }
 
 /// Whether nothing is on its way: every lane and the outbox are empty, and no intent waits to be judged or sent.

@@ -25,6 +25,8 @@ pub(super) struct Summary {
     dropped: u64,
     violations: u64,
     violations_by_name: BTreeMap<String, u64>,
+    /// Interactions that no webhook told of: figures of Stories that were asked for. Not among the accepted ones.
+    collected: u64,
     /// Messages that the simulated Meta delivered.
     delivered: u64,
     /// Story replies to which an answer was due and none came.
@@ -38,7 +40,13 @@ pub(super) struct Summary {
 }
 
 impl Summary {
-    pub(super) fn new(report: &TrafficReport, sim: &Sim, totals: &Totals, at_rest: bool, patience_ms: i64) -> Self {
+    pub(super) fn new(
+        report: &TrafficReport,
+        sim: &Sim,
+        totals: &Totals,
+        collected: u64,
+        (at_rest, patience_ms): (bool, i64),
+    ) -> Self {
         let (echoes, meta) = (sim.echoes(), sim.totals());
         let intents = |status| count(&totals.all.intents, status);
         Self {
@@ -54,6 +62,7 @@ impl Summary {
             dropped: intents(IntentStatus::Dropped),
             violations: meta.violations.values().sum(),
             violations_by_name: meta.violations,
+            collected,
             delivered: meta.accepted,
             unanswered: sim.unanswered(patience_ms).len() as u64,
             events_in_doubt: report.events_in_doubt + echoes.events_in_doubt,
@@ -101,6 +110,7 @@ impl fmt::Display for Summary {
         let Self { intents, sent, deferred, held, dropped, violations, .. } = self;
         writeln!(f, "intents {intents}")?;
         writeln!(f, "  = sent {sent} + deferred {deferred} + held {held} + dropped {dropped}")?;
+        writeln!(f, "figures of Stories collected {}", self.collected)?;
         writeln!(f, "violations {violations}, people left without a due answer {}", self.unanswered)?;
         match self.problems() {
             problems if problems.is_empty() => writeln!(f, "It adds up."),

@@ -8,9 +8,32 @@ use afterglow_sim::Pace;
 use afterglow_sim::world::What;
 use tokio_util::sync::CancellationToken;
 
-use crate::installation::{Installation, PATIENCE, in_both_forms, now};
+use crate::installation::{Installation, PATIENCE, client, in_both_forms, now};
 
-in_both_forms!(what_webhooks_missed_is_found);
+in_both_forms!(what_webhooks_missed_is_found, a_lost_subscription_is_repaired);
+
+async fn a_lost_subscription_is_repaired(mut installation: Installation) {
+    let account = installation.sim.accounts()[0].clone();
+    let url = format!("{}/v25.0/{}/subscribed_apps", installation.sim.graph_url(), account.id);
+    let token = secrecy::ExposeSecret::expose_secret(&account.access_token).to_owned();
+    let gone = client().delete(&url).bearer_auth(&token).send().await.unwrap();
+    assert!(gone.status().is_success());
+    let ingest = if installation.services() == ["all"] { "all" } else { "ingest" };
+    installation.environment.push(("AFTERGLOW_INGEST__SUBSCRIPTIONS_MS".into(), "200".into()));
+    assert!(installation.take(ingest).terminate().await.success());
+    installation.spawn(ingest);
+    installation.ready().await;
+    let begun = Instant::now();
+    loop {
+        let text = client().get(&url).bearer_auth(&token).send().await.unwrap().text().await.unwrap();
+        if ["\"messages\"", "\"comments\"", "\"messaging_seen\""].iter().all(|field| text.contains(field)) {
+            break;
+        }
+        assert!(begun.elapsed() < PATIENCE, "{text}\n{}", installation.logs());
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    assert!(installation.sim.violations().is_empty(), "{:?}", installation.sim.violations());
+}
 
 async fn what_webhooks_missed_is_found(mut installation: Installation) {
     let ingest = if installation.services() == ["all"] { "all" } else { "ingest" };

@@ -98,6 +98,8 @@ pub struct Ingest {
     pub sweep_ms: u64,
     /// How old a message must be before it counts as missed, in ms.
     pub sweep_grace_ms: u64,
+    /// How often accounts' webhook subscriptions are checked and repaired, in ms; 0: never.
+    pub subscriptions_ms: u64,
     /// Where this endpoint is reached from outside, such as `https://hooks.example`: for addresses that are given to people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub public_url: Option<String>,
@@ -241,6 +243,7 @@ impl Default for Ingest {
             accounts_refresh_ms: 5_000,
             sweep_ms: 300_000,
             sweep_grace_ms: 120_000,
+            subscriptions_ms: 600_000,
             public_url: None,
             insights_ms: 60_000,
         }

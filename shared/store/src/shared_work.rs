@@ -41,6 +41,19 @@ impl Store {
         Ok(changed == 1)
     }
 
+    /// Gives a lease back, so that another need not wait until it runs out. Nothing happens if another holds it.
+    pub async fn release_lease(&self, name: &str, holder: &str) -> Result<(), StoreError> {
+        let mut tx = self.engine.begin().await?;
+        on_tx!(&mut tx, |connection| {
+            sqlx::query("DELETE FROM lease WHERE name = $1 AND holder = $2")
+                .bind(name)
+                .bind(holder)
+                .execute(connection)
+                .await?;
+        });
+        tx.commit().await
+    }
+
     /// The moment at which the next call under `name` may be made; `interval_ms` later another. One row for each name:
     /// for limits of a few calls a second.
     pub async fn take_slot(&self, name: &str, interval_ms: i64, now: Timestamp) -> Result<Timestamp, StoreError> {

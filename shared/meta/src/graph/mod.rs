@@ -10,6 +10,7 @@
 //! | `conversation` | what was said lately, for sends of unknown fate |
 //! | `sweep` | conversations that moved, for finding what webhooks missed |
 //! | `insights` | live Stories and their figures |
+//! | `subscriptions` | which webhook fields an account is subscribed to |
 //! | `errors` | the table of error codes, with what each asks of us |
 //! | `usage` | how much of the limits is used, from the headers |
 
@@ -18,6 +19,7 @@ mod conversation;
 pub mod errors;
 mod insights;
 mod send;
+mod subscriptions;
 mod sweep;
 mod usage;
 
@@ -26,5 +28,6 @@ pub use conversation::{ReadError, ThreadMessage};
 pub use errors::{ErrorClass, GraphError};
 pub use insights::LiveStory;
 pub use send::{Recipient, SendMessage, SendOutcome, SendReport};
+pub use subscriptions::wanted_fields;
 pub use sweep::{ConversationPage, MovedConversation, SweptMessage};
 pub use usage::Usage;

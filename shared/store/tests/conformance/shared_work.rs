@@ -20,6 +20,10 @@ async fn one_holds_a_lease_until_it_runs_out(given: Given) {
         assert_eq!(store.lease("sweep", holder, NOW.plus(at), 1_000).await.unwrap(), got, "{holder} at {at}");
     }
     assert!(store.lease("another", "a", NOW, 1_000).await.unwrap());
+    store.release_lease("another", "b").await.unwrap();
+    assert!(!store.lease("another", "b", NOW, 1_000).await.unwrap(), "not b's to give back");
+    store.release_lease("another", "a").await.unwrap();
+    assert!(store.lease("another", "b", NOW, 1_000).await.unwrap());
 }
 
 async fn slots_are_given_once_however_many_ask(given: Given) {
