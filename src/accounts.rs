@@ -5,14 +5,14 @@ use std::process::ExitCode;
 
 use afterglow_domain::{AccountId, BrandId, BrandSettings, Channel, Login, StoryReplyAutoresponder};
 use afterglow_responder::TEXT_MAX_BYTES;
-use afterglow_runtime::Settings;
-use afterglow_store::{Account, Brand, SealedToken};
+use afterglow_runtime::{Settings, TraceContext};
+use afterglow_store::{Account, Brand, Connecting, SealedToken};
 use afterglow_tokens::token_context;
 use anyhow::{Context as _, bail};
 use secrecy::SecretString;
 use serde_json::json;
 
-use crate::installation::{clock, keyring, ready_store};
+use crate::installation::{clock, connect, keyring, ready_store};
 
 #[derive(clap::Subcommand)]
 pub(crate) enum BrandCommand {
@@ -55,6 +55,15 @@ pub(crate) enum AccountCommand {
         /// Read no token: the account takes webhooks, and sends nothing
         #[arg(long)]
         without_token: bool,
+    },
+    /// Make a link at which the owner of an account connects it to a brand; it works once, for an hour
+    Connect {
+        /// The brand
+        #[arg(long)]
+        brand: String,
+        /// Through which login the owner agrees: `instagram`, or `facebook` for accounts that are tied to a Page
+        #[arg(long, default_value = "instagram", value_parser = ["instagram", "facebook"])]
+        login: String,
     },
     /// Let an account send again that was paused
     Resume {
@@ -115,10 +124,20 @@ pub(crate) async fn run_account(command: &AccountCommand, settings: &Settings) -
                 login: if *facebook_login || *page { Login::Facebook } else { Login::Instagram },
                 username: username.clone(),
                 token_sealed,
+                token_expires: None,
                 paused_reason: None,
                 created: clock()(),
             };
             store.upsert_account(&account).await.with_context(|| format!("is there a brand {brand:?}?"))?;
+        }
+        AccountCommand::Connect { brand, login } => {
+            let login = if login == "facebook" { Login::Facebook } else { Login::Instagram };
+            let connecting = Connecting { brand: BrandId::new(brand.as_str()), login };
+            let now = clock()().millis().unsigned_abs();
+            // Two ids of 128 bits each, from the system's random numbers.
+            let state = format!("{}{}", TraceContext::random(now).trace_id(), TraceContext::random(now).trace_id());
+            let link = connect(settings, store.clone())?.link(&connecting, &state).await?;
+            crate::output::line(link)?;
         }
         AccountCommand::Resume { id } => {
             if !store.resume_account(&AccountId::new(id.as_str())).await? {
@@ -131,6 +150,7 @@ pub(crate) async fn run_account(command: &AccountCommand, settings: &Settings) -
                     "id": account.id, "brand": account.brand, "channel": account.channel.as_str(),
                     "login": account.login, "username": account.username,
                     "has_token": account.token_sealed.is_some(), "paused": account.paused_reason,
+                    "token_expires": account.token_expires.map(afterglow_domain::Timestamp::to_rfc3339),
                 }))?;
             }
         }

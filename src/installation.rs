@@ -3,10 +3,13 @@
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use afterglow_bus::Bus;
 use afterglow_domain::{Clock, Timestamp};
-use afterglow_runtime::{Address, Keyring, Secret, Settings, now_ms};
+use afterglow_ingest::{Connect, ConnectApps};
+use afterglow_meta::graph::{App, GraphClient, GraphHosts};
+use afterglow_runtime::{Address, Keyring, Secret, Settings, http_client, now_ms};
 use afterglow_store::{ForgetKey, Store, StoreOptions};
 use anyhow::{Context as _, bail};
 use secrecy::ExposeSecret as _;
@@ -112,4 +115,34 @@ fn key_file(file: &Path) -> anyhow::Result<String> {
         Err(error) => return Err(error.into()),
     }
     Ok(std::fs::read_to_string(file)?)
+}
+
+/// The Graph API's client.
+pub(crate) fn graph(settings: &Settings) -> anyhow::Result<GraphClient> {
+    let mut hosts = settings.meta.graph_url.as_deref().map_or_else(GraphHosts::default, GraphHosts::single);
+    if let Some(version) = &settings.meta.graph_version {
+        hosts.version.clone_from(version);
+    }
+    let timeout = Duration::from_millis(settings.responder.send_timeout_ms);
+    Ok(GraphClient::new(http_client(timeout)?, hosts))
+}
+
+/// What connects accounts.
+pub(crate) fn connect(settings: &Settings, store: Store) -> anyhow::Result<Connect> {
+    let app = |id: &Option<String>, secret: &Option<Secret>| {
+        let (id, secret) = (id.clone()?, secret.as_ref()?.get().clone());
+        Some(App { id, secret })
+    };
+    let meta = &settings.meta;
+    Ok(Connect {
+        store,
+        graph: graph(settings)?,
+        apps: ConnectApps {
+            instagram: app(&meta.instagram_app_id, &meta.instagram_app_secret),
+            facebook: app(&meta.facebook_app_id, &meta.facebook_app_secret),
+        },
+        keyring: Arc::new(keyring(settings)?),
+        clock: clock(),
+        public_url: settings.ingest.public_url.clone(),
+    })
 }

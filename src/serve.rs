@@ -9,15 +9,13 @@ use afterglow_bus::{Bus, Lane};
 use afterglow_console::Console;
 use afterglow_domain::Clock;
 use afterglow_ingest::{
-    Callbacks, Conversions, Ingest, InsightsCollector, Links, StoredAccounts, SubscriptionKeeper, Sweep,
-    callbacks_router, conversions_router, keep_quarantine, links_router,
+    Callbacks, Conversions, Ingest, InsightsCollector, Links, StoredAccounts, SubscriptionKeeper, Sweep, TokenKeeper,
+    callbacks_router, connect_router, conversions_router, keep_quarantine, links_router,
 };
 use afterglow_meta::AppSecrets;
-use afterglow_meta::graph::{GraphClient, GraphHosts};
+use afterglow_meta::graph::GraphClient;
 use afterglow_responder::{Policy, Responder, ResponderOptions};
-use afterglow_runtime::{
-    Gauges, Health, Services, Settings, error_chain, http_client, ops_router, signals, start_logs,
-};
+use afterglow_runtime::{Gauges, Health, Services, Settings, error_chain, ops_router, signals, start_logs};
 use afterglow_scorer::{Scorer, Weights};
 use afterglow_store::Store;
 use afterglow_tokens::Tokens;
@@ -28,7 +26,7 @@ use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::installation::{clock, keyring, open_bus, ready_store};
+use crate::installation::{clock, connect, graph, keyring, open_bus, ready_store};
 
 /// A service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -240,7 +238,11 @@ impl Parts {
             clock: Arc::clone(&self.clock),
             public_url: self.settings.ingest.public_url.clone(),
         });
-        Ok(links_router(links).merge(conversions_router(conversions)).merge(callbacks))
+        let routes = links_router(links).merge(conversions_router(conversions)).merge(callbacks);
+        if self.settings.keys.ring.is_empty() && self.settings.database.url.is_some() {
+            return Ok(routes); // no token could be sealed: accounts are not connected here
+        }
+        Ok(routes.merge(connect_router(connect(&self.settings, self.store.clone())?)))
     }
 
     /// What asks Meta by itself: the sweep, and the collector of Story insights.
@@ -267,6 +269,20 @@ impl Parts {
         let done = stop.clone();
         services.spawn("story insights", async move {
             collector.run(done).await;
+            Ok::<(), std::convert::Infallible>(())
+        });
+        let token_keeper = TokenKeeper {
+            store: self.store.clone(),
+            graph: self.graph()?,
+            tokens: Tokens::new(self.store.clone(), Arc::new(keyring(&self.settings)?), Arc::clone(&self.clock)),
+            keyring: Arc::new(keyring(&self.settings)?),
+            clock: Arc::clone(&self.clock),
+            every: Duration::from_millis(ingest.tokens_ms),
+            holder: format!("{}-{}", std::process::id(), (self.clock)()),
+        };
+        let done = stop.clone();
+        services.spawn("tokens", async move {
+            token_keeper.run(done).await;
             Ok::<(), std::convert::Infallible>(())
         });
         let keeper = SubscriptionKeeper {
@@ -308,13 +324,7 @@ impl Parts {
 
     /// The Graph API's client.
     fn graph(&self) -> anyhow::Result<GraphClient> {
-        let meta = &self.settings.meta;
-        let mut hosts = meta.graph_url.as_deref().map_or_else(GraphHosts::default, GraphHosts::single);
-        if let Some(version) = &meta.graph_version {
-            hosts.version.clone_from(version);
-        }
-        let timeout = Duration::from_millis(self.settings.responder.send_timeout_ms);
-        Ok(GraphClient::new(http_client(timeout)?, hosts))
+        graph(&self.settings)
     }
 
     fn start_scorer(&self, services: &mut Services, stop: &CancellationToken) -> anyhow::Result<()> {

@@ -82,6 +82,7 @@ impl Site {
                 login: Login::Instagram,
                 username: None,
                 token_sealed: None,
+                token_expires: None,
                 paused_reason: None,
                 created: NOW,
             };

@@ -10,16 +10,20 @@
 //! | `outgoing` | which event goes on which lane, in which form |
 //! | `accounts` | who owns which account |
 //! | `callbacks` | somebody removed the app, or wants their data deleted |
+//! | `connect` | an account is connected by its owner's consent |
+//! | `token_keeper` | tokens are checked, and refreshed long before they die |
 //! | `links` | tracked links: leads on at once, and counts |
 //! | `conversions` | a shop tells that a goal was reached |
 //! | `observations` | what people of a brand saw |
 //! | `story_insights` | keeps the figures of Stories |
 //! | `subscriptions` | keeps accounts subscribed |
-//! | `sweep` | finds what webhooks missed |
+//! | `sweep`, `comment_sweep` | find what webhooks missed |
 //! | `quarantine` | keeps what was not understood, and puts it through the same door again |
 
 mod accounts;
 mod callbacks;
+mod comment_sweep;
+mod connect;
 mod conversions;
 mod handshake;
 mod links;
@@ -29,6 +33,7 @@ mod quarantine;
 mod story_insights;
 mod subscriptions;
 mod sweep;
+mod token_keeper;
 mod webhook;
 
 use std::sync::Arc;
@@ -44,12 +49,14 @@ use secrecy::SecretString;
 
 pub use accounts::{Accounts, StoredAccounts};
 pub use callbacks::{Callbacks, callbacks_router};
+pub use connect::{Connect, ConnectApps, NoApp, connect_router};
 pub use conversions::{BadSecret, Conversions, conversions_router};
 pub use links::{Links, Openings, links_router};
 pub use quarantine::{KeepError, Replay, ReplayError, Replayed, keep_quarantine};
 pub use story_insights::InsightsCollector;
 pub use subscriptions::SubscriptionKeeper;
 pub use sweep::Sweep;
+pub use token_keeper::TokenKeeper;
 
 /// What the endpoint needs. Time and the knowledge of accounts are passed in.
 pub struct Ingest {

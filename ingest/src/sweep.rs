@@ -9,16 +9,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use afterglow_bus::{Bus, PublishError};
-use afterglow_domain::{AccountId, Clock, HOUR_MS, Interaction, Source, Timestamp};
+use afterglow_domain::{AccountId, Clock, HOUR_MS, Interaction, InteractionId, Source, Timestamp};
 use afterglow_meta::Verified;
 use afterglow_meta::graph::{GraphAccount, GraphClient, ReadError, SweptMessage};
-use afterglow_meta::webhook::{Interpreted, interpret};
+use afterglow_meta::webhook::{Interpretation, Interpreted, interpret};
 use afterglow_runtime::error_chain;
 use afterglow_store::{Account, Store, StoreError};
-use afterglow_tokens::{TokenError, Tokens, conversation_read_slot};
+use afterglow_tokens::{Reads, TokenError, Tokens, read_slot};
+use futures_util::stream::{self, StreamExt as _};
 use tokio_util::sync::CancellationToken;
 
 use crate::Accounts;
+use crate::comment_sweep::Counted;
 use crate::outgoing::{Outgoing, OutgoingError};
 
 /// The lease's name and length, in ms. Longer than one account takes between two renewals.
@@ -27,6 +29,8 @@ const LEASE: (&str, i64) = ("sweep", 120_000);
 const FIRST_MS: i64 = 24 * HOUR_MS;
 /// How much of the last sweep's time is swept again, in ms.
 const OVERLAP_MS: i64 = 600_000;
+/// Accounts that are swept at once.
+const AT_ONCE: usize = 8;
 /// Conversations that are remembered before old ones are forgotten.
 const READ_MAX: usize = 100_000;
 
@@ -54,14 +58,16 @@ pub struct Sweep {
     pub holder: String,
 }
 
-/// How far the sweeps of this process have come.
+/// How far the sweeps of an account have come, in this process.
 #[derive(Default)]
 struct Progress {
-    /// When the last good sweep of an account began.
-    since: HashMap<AccountId, Timestamp>,
+    /// When the last good sweep began.
+    since: Option<Timestamp>,
     /// Conversations that were read to their end, with the time of their last message then. Those that no sweep looks at
     /// any more are forgotten when there are many.
     read: HashMap<String, Timestamp>,
+    /// Comments that were counted, by post.
+    counted: Counted,
 }
 
 impl Progress {
@@ -69,12 +75,15 @@ impl Progress {
         if self.read.len() > READ_MAX {
             self.read.retain(|_, updated| now.since(*updated) < FIRST_MS);
         }
+        if self.counted.len() > READ_MAX {
+            self.counted.clear(); // read once more, nothing else
+        }
     }
 }
 
 /// An account could not be swept; it is tried again next time, from where the last good sweep began.
 #[derive(Debug, thiserror::Error)]
-enum SweepError {
+pub(crate) enum SweepError {
     #[error("no access token")]
     Token(#[from] TokenError),
     #[error("Meta does not tell")]
@@ -94,7 +103,7 @@ impl Sweep {
             stop.cancelled().await;
             return;
         }
-        let mut progress = Progress::default();
+        let mut progress = HashMap::new();
         while stop.run_until_cancelled(tokio::time::sleep(self.every)).await.is_some() {
             let swept = stop.run_until_cancelled(self.all(&mut progress)).await;
             if let Some(Err(error)) = swept {
@@ -104,56 +113,84 @@ impl Sweep {
         let _ = self.store.release_lease(LEASE.0, &self.holder).await; // else it runs out
     }
 
-    async fn all(&self, progress: &mut Progress) -> Result<(), StoreError> {
-        progress.forget_old((self.clock)());
-        for account in self.store.accounts().await? {
-            if account.token_sealed.is_none() {
-                continue;
-            }
-            let now = (self.clock)();
-            if !self.store.lease(LEASE.0, &self.holder, now, LEASE.1).await? {
-                return Ok(()); // another process sweeps
-            }
-            let from = progress.since.get(&account.id).map_or(now.minus(FIRST_MS), |last| last.minus(OVERLAP_MS));
-            match self.account(&account, from, now, &mut progress.read).await {
-                Ok(found) => {
-                    progress.since.insert(account.id.clone(), now);
-                    if found > 0 {
-                        tracing::warn!(account = %account.id, found, "webhooks missed messages; the sweep found them");
-                    }
-                    metrics::counter!("afterglow_reconciled_total", "brand" => account.brand.as_str().to_owned())
-                        .increment(found);
-                }
-                Err(error) => {
-                    metrics::counter!("afterglow_sweep_failures_total").increment(1);
-                    tracing::warn!(account = %account.id, error = %error_chain(&error), "an account was not swept");
-                }
-            }
+    async fn all(&self, progress: &mut HashMap<AccountId, Progress>) -> Result<(), StoreError> {
+        let now = (self.clock)();
+        if !self.store.lease(LEASE.0, &self.holder, now, LEASE.1).await? {
+            return Ok(()); // another process sweeps
         }
+        // Meta's limits are each account's own: accounts need not wait for each other.
+        let accounts = self.store.accounts().await?.into_iter().filter(|account| account.token_sealed.is_some());
+        let sweeps = accounts.map(|account| {
+            let mut own = progress.remove(&account.id).unwrap_or_default();
+            async move {
+                self.one(&account, &mut own).await;
+                (account.id, own)
+            }
+        });
+        let sweeps: Vec<_> = sweeps.collect();
+        let swept: Vec<(AccountId, Progress)> = stream::iter(sweeps).buffer_unordered(AT_ONCE).collect().await;
+        progress.extend(swept);
         Ok(())
     }
 
-    /// Sweeps one account's conversations that moved since `from`. Returns how many messages had been missed.
+    async fn one(&self, account: &Account, progress: &mut Progress) {
+        let now = (self.clock)();
+        progress.forget_old(now);
+        let from = progress.since.map_or(now.minus(FIRST_MS), |last| last.minus(OVERLAP_MS));
+        match self.account(account, from, now, progress).await {
+            Ok(found) => {
+                progress.since = Some(now);
+                if found > 0 {
+                    tracing::warn!(account = %account.id, found, "webhooks were missed; the sweep found what they told of");
+                }
+                metrics::counter!("afterglow_reconciled_total", "brand" => account.brand.as_str().to_owned())
+                    .increment(found);
+            }
+            Err(error) => {
+                metrics::counter!("afterglow_sweep_failures_total").increment(1);
+                tracing::warn!(account = %account.id, error = %error_chain(&error), "an account was not swept");
+            }
+        }
+    }
+
+    /// Sweeps one account: what was said and what was commented since `from`. Returns how much had been missed.
     async fn account(
         &self,
         account: &Account,
         from: Timestamp,
         now: Timestamp,
-        read: &mut HashMap<String, Timestamp>,
+        progress: &mut Progress,
     ) -> Result<u64, SweepError> {
         let token = self.tokens.of(&account.id).await?;
         let asking = GraphAccount { id: &account.id, login: token.login, token: &token.secret };
+        let Progress { read, counted, .. } = progress;
+        let (messages, comments) = tokio::join!(
+            self.conversations(account, &asking, from, now, read),
+            self.comments(account, &asking, from, counted),
+        );
+        Ok(messages? + comments?)
+    }
+
+    /// The conversations that moved since `from`.
+    async fn conversations(
+        &self,
+        account: &Account,
+        asking: &GraphAccount<'_>,
+        from: Timestamp,
+        now: Timestamp,
+        read: &mut HashMap<String, Timestamp>,
+    ) -> Result<u64, SweepError> {
         let (mut found, mut after) = (0, None);
         loop {
-            self.room(&account.id).await?;
-            let page = self.graph.conversations(&asking, after.as_deref()).await?;
+            self.room(Reads::Conversations, &account.id).await?;
+            let page = self.graph.conversations(asking, after.as_deref()).await?;
             for conversation in page.conversations.iter().filter(|conversation| conversation.updated >= from) {
                 // Nothing was said since it was read: one call saved, of two a second.
                 if read.get(&conversation.id) == Some(&conversation.updated) {
                     continue;
                 }
-                self.room(&account.id).await?;
-                let messages = self.graph.messages(&asking, &conversation.id).await?;
+                self.room(Reads::Conversations, &account.id).await?;
+                let messages = self.graph.messages(asking, &conversation.id).await?;
                 let ripe = now.since(conversation.updated) > self.grace_ms + 1_000; // Meta gives whole seconds
                 found += self.missed(account, messages, from, now).await?;
                 if ripe {
@@ -169,10 +206,10 @@ impl Sweep {
         }
     }
 
-    async fn room(&self, account: &AccountId) -> Result<(), StoreError> {
+    pub(crate) async fn room(&self, reads: Reads, account: &AccountId) -> Result<(), StoreError> {
         let now = (self.clock)();
         self.store.lease(LEASE.0, &self.holder, now, LEASE.1).await?;
-        conversation_read_slot(&self.store, account, now).await
+        read_slot(&self.store, reads, account, now).await
     }
 
     /// Publishes the messages that the log does not have.
@@ -198,20 +235,41 @@ impl Sweep {
                 continue; // it may be the very one whose fate is being looked for
             }
             let body = message.as_webhook(account.channel.as_str(), account.id.as_str());
-            let mut interpretation = interpret(&Verified::replayed(body.into()), now, &*self.accounts);
-            for event in &mut interpretation.events {
-                if let Interpreted::Interaction(interaction) = event {
-                    mark(interaction);
-                }
-            }
-            for (lane, messages) in Outgoing::of(&interpretation, None, &self.our_apps)?.lanes() {
-                if !messages.is_empty() {
-                    self.bus.publish(lane, messages).await?;
-                }
-            }
+            self.publish(&Found::read(body, now, &*self.accounts)).await?;
             found += 1;
         }
         Ok(found)
+    }
+
+    pub(crate) async fn publish(&self, found: &Found) -> Result<(), SweepError> {
+        for (lane, messages) in Outgoing::of(&found.0, None, &self.our_apps)?.lanes() {
+            if !messages.is_empty() {
+                self.bus.publish(lane, messages).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What was found, read as any webhook is.
+pub(crate) struct Found(Interpretation);
+
+impl Found {
+    pub(crate) fn read(body: Vec<u8>, now: Timestamp, accounts: &dyn Accounts) -> Self {
+        let mut interpretation = interpret(&Verified::replayed(body.into()), now, accounts);
+        for event in &mut interpretation.events {
+            if let Interpreted::Interaction(interaction) = event {
+                mark(interaction);
+            }
+        }
+        Self(interpretation)
+    }
+
+    pub(crate) fn ids(&self) -> impl Iterator<Item = InteractionId> {
+        self.0.events.iter().filter_map(|event| match event {
+            Interpreted::Interaction(interaction) => Some(interaction.id),
+            Interpreted::Quarantined(_) => None,
+        })
     }
 }
 

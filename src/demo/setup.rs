@@ -84,6 +84,7 @@ pub(super) async fn brands(parts: &Parts, sim: &Sim) -> anyhow::Result<()> {
             },
             username: Some(account.username.clone()),
             token_sealed: Some(SealedToken(token)),
+            token_expires: None,
             paused_reason: None,
             created: now,
         };

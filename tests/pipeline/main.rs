@@ -7,6 +7,7 @@
 mod bad_input;
 mod broker_away;
 mod callbacks;
+mod connect;
 mod crash;
 mod faults;
 mod flow;

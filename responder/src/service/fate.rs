@@ -7,7 +7,7 @@ use std::time::Duration;
 use afterglow_meta::graph::{ErrorClass, GraphAccount, ReadError};
 use afterglow_runtime::error_chain;
 use afterglow_store::{Resolution, StoreError, UnknownSend};
-use afterglow_tokens::conversation_read_slot;
+use afterglow_tokens::{Reads, read_slot};
 use tokio_util::sync::CancellationToken;
 
 use super::Responder;
@@ -74,7 +74,7 @@ async fn look(responder: &Responder, send: &UnknownSend) -> Seen {
         Err(error) if error.is_lasting() => return Seen::Refused,
         Err(_) => return Seen::NoAnswer,
     };
-    if let Err(error) = conversation_read_slot(&responder.store, &send.account, (responder.clock)()).await {
+    if let Err(error) = read_slot(&responder.store, Reads::Conversations, &send.account, (responder.clock)()).await {
         tracing::warn!(send = %send.send, error = %error_chain(&error), "no room for a read can be had");
         return Seen::NoAnswer;
     }

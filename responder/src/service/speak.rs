@@ -105,12 +105,18 @@ async fn ask(responder: &Responder, token: &Token, reservation: &Reservation, in
     match report.outcome {
         Answer::Sent { message_id, .. } => SendOutcome::Sent { message_id },
         Answer::Unknown { why } => SendOutcome::Unknown { error: why },
-        Answer::Refused(error) => refused(responder, reservation, &error, now).await,
+        Answer::Refused(error) => refused(responder, reservation, token, &error, now).await,
     }
 }
 
 /// What a certain refusal means for the intent, and for the account.
-async fn refused(responder: &Responder, reservation: &Reservation, error: &GraphError, now: Timestamp) -> SendOutcome {
+async fn refused(
+    responder: &Responder,
+    reservation: &Reservation,
+    token: &Token,
+    error: &GraphError,
+    now: Timestamp,
+) -> SendOutcome {
     let failed =
         |reason| SendOutcome::Failed { code: error.code, subcode: error.subcode, text: error.message.clone(), reason };
     let later = |reason| SendOutcome::RetryAt { due: now.plus(pause_ms(reservation.attempt)), reason };
@@ -128,7 +134,7 @@ async fn refused(responder: &Responder, reservation: &Reservation, error: &Graph
         // `send` never reports a doubt as a refusal; were it to, nothing would be sent again.
         ErrorClass::ViewerUnreachable | ErrorClass::Unknown | ErrorClass::InDoubt => failed(Reason::RefusedByMeta),
         ErrorClass::TokenInvalid | ErrorClass::Permission | ErrorClass::AccountRestricted => {
-            pause_account(responder, reservation, error).await;
+            pause_account(responder, reservation, token, error).await;
             // Judged again at once, the pause holds it for a person instead of losing it.
             SendOutcome::RetryAt { due: now, reason: Reason::AccountPaused }
         }
@@ -136,14 +142,22 @@ async fn refused(responder: &Responder, reservation: &Reservation, error: &Graph
 }
 
 /// Nothing is sent from the account until somebody has mended it.
-async fn pause_account(responder: &Responder, reservation: &Reservation, error: &GraphError) {
-    let reason = match error.subcode {
-        Some(subcode) => format!("Meta refuses: code {}/{subcode}", error.code.unwrap_or_default()),
-        None => format!("Meta refuses: code {}", error.code.unwrap_or_default()),
+async fn pause_account(responder: &Responder, reservation: &Reservation, token: &Token, error: &GraphError) {
+    let code = match error.subcode {
+        Some(subcode) => format!("code {}/{subcode}", error.code.unwrap_or_default()),
+        None => format!("code {}", error.code.unwrap_or_default()),
+    };
+    let reason = if error.class == ErrorClass::TokenInvalid {
+        // A pause that begins so is lifted by a new token.
+        format!("the access token is refused ({code}): connect the account again, `afterglow account connect --help`")
+    } else {
+        format!("Meta refuses: {code}; mend it at Meta, then `afterglow account resume`")
     };
     responder.tokens.forget(&reservation.account);
     metrics::counter!("afterglow_accounts_paused_total").increment(1);
-    if let Err(error) = responder.store.pause_account(&reservation.account, &reason, (responder.clock)()).await {
+    tracing::warn!(account = %reservation.account, reason, "Meta refuses this account's sends");
+    // Not if it was connected anew meanwhile: then the next attempt speaks with the new token.
+    if let Err(error) = responder.store.pause_for_token(&reservation.account, &token.sealed, &reason).await {
         tracing::error!(account = %reservation.account, error = %error_chain(&error), "cannot pause an account");
     }
 }

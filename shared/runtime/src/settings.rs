@@ -74,6 +74,18 @@ pub struct Meta {
     /// hand-over silences automation. In the environment with commas.
     #[serde(deserialize_with = "comma_texts")]
     pub app_ids: Vec<String>,
+    /// Id of the Instagram app, with which accounts are connected by Instagram Login.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instagram_app_id: Option<String>,
+    /// Its secret.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instagram_app_secret: Option<Secret>,
+    /// Id of the app, with which accounts are connected by Facebook Login.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub facebook_app_id: Option<String>,
+    /// Its secret.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub facebook_app_secret: Option<Secret>,
     /// Base of the Graph API, in place of Meta's own hosts; for tests.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub graph_url: Option<String>,
@@ -100,6 +112,8 @@ pub struct Ingest {
     pub sweep_grace_ms: u64,
     /// How often accounts' webhook subscriptions are checked and repaired, in ms; 0: never.
     pub subscriptions_ms: u64,
+    /// How often accounts' tokens are checked, and refreshed when they are half through their time, in ms; 0: never.
+    pub tokens_ms: u64,
     /// Where this endpoint is reached from outside, such as `https://hooks.example`: for addresses that are given to people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub public_url: Option<String>,
@@ -244,6 +258,7 @@ impl Default for Ingest {
             sweep_ms: 300_000,
             sweep_grace_ms: 120_000,
             subscriptions_ms: 600_000,
+            tokens_ms: 3_600_000,
             public_url: None,
             insights_ms: 60_000,
         }

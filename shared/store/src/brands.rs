@@ -48,6 +48,9 @@ pub struct Account {
     pub username: Option<String>,
     /// Its access token. Upserting `None` keeps the token that is there.
     pub token_sealed: Option<SealedToken>,
+    /// When the token dies; `None` where nobody knows, or never. Upserting does not change it: see
+    /// [`Store::connect_account`].
+    pub token_expires: Option<Timestamp>,
     /// Why nothing is sent from it, if so. Upserting does not change it: see [`Store::pause_account`].
     pub paused_reason: Option<String>,
     /// When it was first connected; later upserts do not change it.
@@ -80,6 +83,7 @@ row! {
         token_sealed: Option<Vec<u8>>,
         paused_reason: Option<String>,
         created_ms: i64,
+        token_expires_ms: Option<i64>,
     }
 }
 
@@ -92,6 +96,7 @@ impl AccountColumns {
             login: from_name("account.login", &self.login)?,
             username: self.username,
             token_sealed: self.token_sealed.map(SealedToken),
+            token_expires: self.token_expires_ms.map(Timestamp::from_millis),
             paused_reason: self.paused_reason,
             created: Timestamp::from_millis(self.created_ms),
         })
@@ -161,8 +166,8 @@ impl Store {
 
     /// One account, whichever brand owns it; for services that act on an account's events.
     pub async fn account(&self, id: &AccountId) -> Result<Option<Account>, StoreError> {
-        let sql = "SELECT id, brand, channel, login, username, token_sealed, paused_reason, created_ms
-            FROM account WHERE id = $1";
+        let sql = "SELECT id, brand, channel, login, username, token_sealed, paused_reason, created_ms,
+            token_expires_ms FROM account WHERE id = $1";
         let row: Option<AccountColumns> =
             on_read!(&self.engine, |pool| sqlx::query_as(sql).bind(id.as_str()).fetch_optional(pool).await?);
         row.map(AccountColumns::decode).transpose()
@@ -170,8 +175,8 @@ impl Store {
 
     /// Every account, by id. For services that route by account, and the operator of the whole installation.
     pub async fn accounts(&self) -> Result<Vec<Account>, StoreError> {
-        let sql = "SELECT id, brand, channel, login, username, token_sealed, paused_reason, created_ms
-            FROM account ORDER BY id";
+        let sql = "SELECT id, brand, channel, login, username, token_sealed, paused_reason, created_ms,
+            token_expires_ms FROM account ORDER BY id";
         let rows: Vec<AccountColumns> = on_read!(&self.engine, |pool| sqlx::query_as(sql).fetch_all(pool).await?);
         rows.into_iter().map(AccountColumns::decode).collect()
     }
@@ -245,8 +250,8 @@ impl BrandStore<'_> {
 
     /// The brand's accounts, by id.
     pub async fn accounts(&self) -> Result<Vec<Account>, StoreError> {
-        let sql = "SELECT id, brand, channel, login, username, token_sealed, paused_reason, created_ms
-            FROM account WHERE brand = $1 ORDER BY id";
+        let sql = "SELECT id, brand, channel, login, username, token_sealed, paused_reason, created_ms,
+            token_expires_ms FROM account WHERE brand = $1 ORDER BY id";
         let rows: Vec<AccountColumns> = on_read!(&self.store.engine, |pool| {
             sqlx::query_as(sql).bind(self.brand.as_str()).fetch_all(pool).await?
         });

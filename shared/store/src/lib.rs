@@ -23,6 +23,7 @@
 //! | `migrate` | the schema and the refusal of a strange one |
 //! | `codec` | columns to domain types and back |
 //! | `brands` | brands and accounts |
+//! | `connections` | how accounts are connected, and their tokens' time |
 //! | `interactions` | the scorer's one transaction |
 //! | `viewers` | the scorer's state of each viewer |
 //! | `echoes` | echoes of our own messages, which settle sends |
@@ -43,6 +44,7 @@ mod amendments;
 mod brand_scope;
 mod brands;
 mod codec;
+mod connections;
 mod consent;
 mod echoes;
 mod engine;
@@ -64,6 +66,7 @@ mod viewers;
 pub use amendments::Parked;
 pub use brand_scope::{BrandStore, DecisionRecord, ViewerDetail};
 pub use brands::{Account, Brand, SealedToken};
+pub use connections::Connecting;
 pub use consent::ConsentRecorded;
 pub use error::StoreError;
 pub use forgotten::{ForgetKey, ForgetReceipt};

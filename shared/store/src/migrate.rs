@@ -60,6 +60,14 @@ const MIGRATIONS: &[(i64, &str, Sql)] = &[
             sqlite: include_str!("../migrations/sqlite/0006_links.sql"),
         },
     ),
+    (
+        7,
+        "connect",
+        Sql {
+            postgres: include_str!("../migrations/postgres/0007_connect.sql"),
+            sqlite: include_str!("../migrations/sqlite/0007_connect.sql"),
+        },
+    ),
 ];
 
 /// The schema version that this program writes and reads.

@@ -2,9 +2,10 @@
 
 use std::collections::HashSet;
 
-use afterglow_domain::{AccountId, Timestamp};
+use afterglow_domain::{AccountId, DerivedId, InteractionId, Timestamp};
+use uuid::Uuid;
 
-use crate::engine::{Sql, Texts, on_read, on_tx};
+use crate::engine::{Ids, Sql, Texts, on_read, on_tx};
 use crate::{Store, StoreError};
 
 const LEASE: &str = "INSERT INTO lease (name, holder, until_ms) VALUES ($1, $2, $3)
@@ -16,6 +17,11 @@ const SLOT: Sql = Sql {
         ON CONFLICT (name) DO UPDATE SET next_ms = GREATEST(rate_slot.next_ms, $2) + $3 RETURNING next_ms",
     sqlite: "INSERT INTO rate_slot (name, next_ms) VALUES ($1, $2 + $3)
         ON CONFLICT (name) DO UPDATE SET next_ms = MAX(rate_slot.next_ms, $2) + $3 RETURNING next_ms",
+};
+
+const KNOWN_IDS: Sql = Sql {
+    postgres: "SELECT id FROM interaction WHERE id = ANY($1)",
+    sqlite: "SELECT id FROM interaction WHERE id IN (SELECT unhex(value) FROM json_each($1))",
 };
 
 const KNOWN_MIDS: Sql = Sql {
@@ -73,5 +79,13 @@ impl Store {
             sqlx::query_as(sql).bind(account.as_str()).bind(Texts(mids)).fetch_all(pool).await?
         });
         Ok(known.into_iter().map(|(mid,)| mid).collect())
+    }
+
+    /// Which interactions the log has.
+    pub async fn known_interactions(&self, ids: Vec<InteractionId>) -> Result<HashSet<InteractionId>, StoreError> {
+        let sql = self.engine.sql(&KNOWN_IDS);
+        let ids = Ids(ids.iter().map(DerivedId::uuid).collect());
+        let known: Vec<(Uuid,)> = on_read!(&self.engine, |pool| sqlx::query_as(sql).bind(ids).fetch_all(pool).await?);
+        Ok(known.into_iter().map(|(id,)| InteractionId::from_uuid(id)).collect())
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use afterglow_domain::{AccountId, Clock, Login, Timestamp};
 use afterglow_runtime::{Keyring, KeyringError};
-use afterglow_store::{Store, StoreError};
+use afterglow_store::{SealedToken, Store, StoreError};
 use secrecy::SecretString;
 
 /// How long an opened token is used before the store is asked again: a revoked one must not live on here.
@@ -19,6 +19,8 @@ pub struct Token {
     pub login: Login,
     /// The token itself.
     pub secret: SecretString,
+    /// As it is stored: says which token it was when Meta refuses it.
+    pub sealed: SealedToken,
 }
 
 /// There is no token to speak with.
@@ -76,7 +78,7 @@ impl Tokens {
         let stored = self.store.account(account).await?.ok_or(TokenError::None)?;
         let sealed = stored.token_sealed.ok_or(TokenError::None)?;
         let secret = self.keyring.open(&sealed.0, &token_context(account))?;
-        let token = Token { login: stored.login, secret };
+        let token = Token { login: stored.login, secret, sealed };
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         held.insert(account.clone(), (now, token.clone()));
         Ok(token)
@@ -92,9 +94,22 @@ impl Tokens {
 /// every so many ms, and no second holds three.
 const READ_EVERY_MS: i64 = 650;
 
-/// Waits for room for one read of `account`'s conversations, among all processes that read them.
-pub async fn conversation_read_slot(store: &Store, account: &AccountId, now: Timestamp) -> Result<(), StoreError> {
-    let slot = store.take_slot(&format!("conversations/{account}"), READ_EVERY_MS, now).await?;
+/// What is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reads {
+    /// Conversations and their messages.
+    Conversations,
+    /// Posts and their comments. Meta counts these by the hour alone; they are read no faster all the same.
+    Comments,
+}
+
+/// Waits for room for one read of `account`'s, among all processes that read the same.
+pub async fn read_slot(store: &Store, reads: Reads, account: &AccountId, now: Timestamp) -> Result<(), StoreError> {
+    let what = match reads {
+        Reads::Conversations => "conversations",
+        Reads::Comments => "comments",
+    };
+    let slot = store.take_slot(&format!("{what}/{account}"), READ_EVERY_MS, now).await?;
     let wait = u64::try_from(slot.since(now)).unwrap_or(0);
     tokio::time::sleep(std::time::Duration::from_millis(wait)).await;
     Ok(())

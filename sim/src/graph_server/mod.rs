@@ -6,6 +6,9 @@
 //! | `GET /{version}/{ig-id}/conversations` | a conversation, with its messages if `fields` asks for them |
 //! | `GET /{version}/{message id or conversation id}` | one message, or one conversation |
 //! | `GET, POST, DELETE /{version}/{ig-id}/subscribed_apps` | webhook subscriptions |
+//! | `GET /{version}/{ig-id}/media`, `/{media}/comments` | posts, and the comments under them |
+//! | `GET /oauth/authorize`, `POST /oauth/access_token`, `GET /access_token`, `/refresh_access_token` | Instagram Login |
+//! | `GET /{version}/dialog/oauth`, `/oauth/access_token`, `/me/accounts` | Facebook Login |
 //! | `GET /{version}/me` | the token's account |
 //! | `GET /sim/ledger?limit=` | every send request with its outcome, violations, sums |
 //! | `GET /sim/violations` | the violations alone |
@@ -13,9 +16,11 @@
 //!
 //! The token comes as `Authorization: Bearer` or as `access_token` in the query.
 
+mod comments;
 mod conversations;
 mod faults;
 mod messages;
+mod oauth;
 mod reset;
 mod stories;
 mod subscriptions;
@@ -70,6 +75,15 @@ pub(crate) fn router(graph: Graph) -> Router {
             "/{version}/{node}/subscribed_apps",
             get(subscriptions::list).post(subscriptions::subscribe).delete(subscriptions::unsubscribe),
         )
+        .route("/oauth/authorize", get(oauth::instagram))
+        .route("/oauth/access_token", post(oauth::redeem))
+        .route("/access_token", get(oauth::exchange))
+        .route("/refresh_access_token", get(oauth::refresh))
+        .route("/{version}/dialog/oauth", get(oauth::facebook))
+        .route("/{version}/oauth/access_token", get(oauth::facebook_token))
+        .route("/{version}/me/accounts", get(oauth::pages))
+        .route("/{version}/{node}/media", get(comments::media))
+        .route("/{version}/{node}/comments", get(comments::comments))
         .route("/{version}/{node}/stories", get(stories::list))
         .route("/{version}/{node}/insights", get(stories::insights))
         .route("/{version}/{node}", get(conversations::node))

@@ -118,7 +118,7 @@ impl World {
         violations: &mut Vec<Violation>,
         progress: &mut Progress,
     ) -> Result<Outcome, Refusal> {
-        let authorised = self.authorise(call.node, call.token, violations);
+        let authorised = self.authorise(call.node, call.token, call.started, violations);
         let request = match request::read(call.body) {
             Ok(request) => request,
             Err(malformed) => {
@@ -253,8 +253,17 @@ impl World {
         if node == "me" { token.and_then(|t| self.account_of(t)) } else { self.account(node) }
     }
 
-    fn authorise(&self, node: &str, token: Option<&str>, violations: &mut Vec<Violation>) -> Result<(), Refusal> {
+    fn authorise(
+        &self,
+        node: &str,
+        token: Option<&str>,
+        now: Timestamp,
+        violations: &mut Vec<Violation>,
+    ) -> Result<(), Refusal> {
         let owner = token.and_then(|t| self.account_of(t)).ok_or(Refusal::BAD_TOKEN)?;
+        if let Some(refusal) = token.and_then(|token| self.grants.dead(token, now)) {
+            return Err(refusal);
+        }
         if node == "me" || node == owner.id.as_str() {
             return Ok(());
         }
@@ -284,7 +293,7 @@ impl World {
         conversations: bool,
         violations: &mut Vec<Violation>,
     ) -> Result<Account, Refusal> {
-        self.authorise(node, token, violations)?;
+        self.authorise(node, token, now, violations)?;
         let account = self.node_account(node, token).cloned().ok_or(Refusal::NO_OBJECT)?;
         self.meter_hour(&account, now, violations)?;
         let limit = self.rules.conversations_per_second;

@@ -43,6 +43,10 @@ pub enum What {
     Comment {
         /// During a live broadcast.
         live: bool,
+        /// The post it stands under.
+        media: String,
+        /// What they wrote, for the post's read-back.
+        text: String,
     },
     /// They spoke of being written to. Comes beside the [`What::Contact`] or [`What::StoryReply`] that carried the words.
     Said(Word),

@@ -8,6 +8,7 @@
 mod calls;
 mod fact;
 mod ledger;
+mod oauth;
 mod person;
 mod refusal;
 mod request;
@@ -25,6 +26,7 @@ use sha2::{Digest, Sha256};
 pub use calls::{Delivered, Reply as GraphReply, SendCall};
 pub use fact::{Answer, Fact, What, Word};
 pub use ledger::{Ledger, LedgerEntry, Outcome, Totals};
+pub use oauth::{Grant, GrantRefusal};
 pub use person::Line;
 pub use refusal::Refusal;
 pub use unanswered::Unanswered;
@@ -85,8 +87,23 @@ struct CommentState {
     author: ViewerId,
     at: Timestamp,
     live: bool,
+    media: String,
+    text: String,
     by_account: bool,
     replied: Option<u64>,
+}
+
+/// A comment as it can be read back from its post.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PostedComment {
+    /// Its id.
+    pub id: String,
+    /// Who wrote it.
+    pub author: ViewerId,
+    /// When.
+    pub at: Timestamp,
+    /// Its text.
+    pub text: String,
 }
 
 #[derive(Debug, Default)]
@@ -104,6 +121,7 @@ pub struct World {
     accounts: BTreeMap<String, Account>,
     /// By the token's SHA-256, so that no token lies about in a map.
     tokens: HashMap<[u8; 32], AccountId>,
+    grants: oauth::Grants,
     people: HashMap<ViewerKey, Person>,
     comments: HashMap<(AccountId, String), CommentState>,
     metadata: HashMap<(AccountId, String), u64>,
@@ -146,6 +164,7 @@ impl World {
         Self {
             rules,
             tokens,
+            grants: oauth::Grants::default(),
             accounts: accounts.into_iter().map(|a| (a.id.as_str().to_owned(), a)).collect(),
             people: HashMap::new(),
             comments: HashMap::new(),
@@ -163,12 +182,14 @@ impl World {
     /// Meta sends a webhook out that tells of these facts, for the first or another time.
     pub fn tell(&mut self, facts: &[Fact], now: Timestamp) {
         for fact in facts {
-            if let What::Comment { live } = fact.what {
+            if let What::Comment { live, media, text } = &fact.what {
                 let by_account = fact.person.as_str() == fact.account.as_str();
                 self.comments.entry((fact.account.clone(), fact.key.clone())).or_insert_with(|| CommentState {
                     author: fact.person.clone(),
                     at: fact.at,
-                    live,
+                    live: *live,
+                    media: media.clone(),
+                    text: text.clone(),
                     by_account,
                     replied: None,
                 });
@@ -191,6 +212,11 @@ impl World {
         }
     }
 
+    /// Every account.
+    pub fn accounts(&self) -> impl Iterator<Item = &Account> {
+        self.accounts.values()
+    }
+
     /// The account with this id.
     pub fn account(&self, id: &str) -> Option<&Account> {
         self.accounts.get(id)
@@ -198,7 +224,8 @@ impl World {
 
     /// The account that a token may act for.
     pub fn account_of(&self, token: &str) -> Option<&Account> {
-        self.tokens.get(&digest(token)).and_then(|id| self.accounts.get(id.as_str()))
+        let id = self.tokens.get(&digest(token)).or_else(|| self.grants.account_of(token))?;
+        self.accounts.get(id.as_str())
     }
 
     /// The messages of one conversation that can be read back, the oldest first; `None` if there is no conversation.
@@ -226,6 +253,23 @@ impl World {
             let line = person.lines.iter().find(|l| l.mid == mid)?;
             Some((viewer.viewer.as_str().to_owned(), line.clone()))
         })
+    }
+
+    /// The posts of an account that have comments, the one that was commented on last first, each with its comments, the
+    /// latest first. What was said during a broadcast cannot be read back.
+    pub fn posts(&self, account: &AccountId) -> Vec<(String, Vec<PostedComment>)> {
+        let mut posts: HashMap<&str, Vec<PostedComment>> = HashMap::new();
+        for ((_, id), comment) in self.comments.iter().filter(|((owner, _), c)| owner == account && !c.live) {
+            let (author, text) = (comment.author.clone(), comment.text.clone());
+            let comments = posts.entry(&comment.media).or_default();
+            comments.push(PostedComment { id: id.clone(), author, at: comment.at, text });
+        }
+        let mut posts: Vec<_> = posts.into_iter().map(|(media, comments)| (media.to_owned(), comments)).collect();
+        for (_, comments) in &mut posts {
+            comments.sort_by(|a, b| b.at.cmp(&a.at).then_with(|| a.id.cmp(&b.id)));
+        }
+        posts.sort_by(|(a, x), (b, y)| y.first().map(|c| c.at).cmp(&x.first().map(|c| c.at)).then_with(|| a.cmp(b)));
+        posts
     }
 
     /// The sums alone.

@@ -34,6 +34,14 @@ macro_rules! refusals {
 refusals! {
     /// No token, or one that Meta does not know.
     BAD_TOKEN = 400, 190, None, "Invalid OAuth access token - Cannot parse access token";
+    /// The token's time is over.
+    EXPIRED_TOKEN = 400, 190, Some(463), "Error validating access token: Session has expired";
+    /// The person took the token back.
+    REVOKED_TOKEN = 400, 190, Some(460), "Error validating access token: The session has been invalidated because the user changed their password";
+    /// A token that is younger than a day cannot be refreshed.
+    TOKEN_TOO_YOUNG = 400, 100, None, "Sessions can only be refreshed when they are at least 24 hours old";
+    /// A code that is unknown, used or too old.
+    BAD_CODE = 400, 100, Some(36_009), "This authorization code has been used.";
     /// The path is none of Meta's.
     BAD_PATH = 400, 2500, None, "Unknown path components";
     /// The object does not exist, or the token may not see it.

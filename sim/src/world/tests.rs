@@ -14,6 +14,10 @@ fn at(ms: i64) -> Timestamp {
     Timestamp::from_millis(T0 + ms)
 }
 
+fn comment(live: bool) -> What {
+    What::Comment { live, media: "m1".into(), text: "Lovely".into() }
+}
+
 struct Scene {
     world: World,
     accounts: Vec<Account>,
@@ -125,7 +129,7 @@ fn metas_edges_of_a_private_reply() {
         (true, 4 * HOUR_MS, "100/2534025", vec!["comment_too_old"]),
     ] {
         let mut scene = Scene::new();
-        scene.happens("p", "c1", 0, What::Comment { live });
+        scene.happens("p", "c1", 0, comment(live));
         assert_eq!(scene.private_reply("c1", age), answer, "live {live}, age {age}");
         assert_eq!(scene.names(), violations, "live {live}, age {age}");
     }
@@ -134,12 +138,12 @@ fn metas_edges_of_a_private_reply() {
 #[test]
 fn a_comment_has_one_private_reply() {
     let mut scene = Scene::new();
-    scene.happens("p", "c1", 0, What::Comment { live: false });
+    scene.happens("p", "c1", 0, comment(false));
     assert_eq!(scene.private_reply("c1", 1), "ok");
     assert_eq!(scene.private_reply("c1", 2), "100/2534025");
     assert_eq!(scene.private_reply("unknown", 3), "100/2534025");
     let own = scene.accounts[0].id.as_str().to_owned();
-    scene.happens(&own, "c2", 0, What::Comment { live: false });
+    scene.happens(&own, "c2", 0, comment(false));
     assert_eq!(scene.private_reply("c2", 4), "100/2534025");
     assert_eq!(scene.names(), ["answered_twice", "unknown_comment", "unknown_comment"]);
 }
@@ -147,7 +151,7 @@ fn a_comment_has_one_private_reply() {
 #[test]
 fn a_commenter_has_no_open_window() {
     let mut scene = Scene::new();
-    scene.happens("p", "c1", 0, What::Comment { live: false });
+    scene.happens("p", "c1", 0, comment(false));
     assert_eq!(scene.text("p", 1), "100/2534014");
     assert_eq!(scene.names(), ["outside_window", "no_cause"]);
 }
@@ -312,8 +316,8 @@ fn quotas_rise_and_refuse() {
     scene.replies("p", "m", 0);
     assert_eq!((scene.text("p", 1), scene.text("p", 2)), ("ok".into(), "4/null".into()));
     let mut scene = Scene::with(Rules { private_replies_per_hour: 1, ..Rules::default() });
-    scene.happens("p", "c1", 0, What::Comment { live: false });
-    scene.happens("p", "c2", 0, What::Comment { live: false });
+    scene.happens("p", "c1", 0, comment(false));
+    scene.happens("p", "c2", 0, comment(false));
     assert_eq!((scene.private_reply("c1", 1), scene.private_reply("c2", 2)), ("ok".into(), "613/null".into()));
 }
 

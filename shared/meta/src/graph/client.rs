@@ -18,6 +18,12 @@ pub struct GraphHosts {
     pub instagram: String,
     /// Base for accounts connected through Facebook Login.
     pub facebook: String,
+    /// Where the owner of an account agrees to Instagram Login.
+    pub instagram_consent: String,
+    /// Where Instagram Login gives short-lived tokens for codes.
+    pub instagram_tokens: String,
+    /// Where the owner of an account agrees to Facebook Login.
+    pub facebook_consent: String,
     /// `v25.0`
     pub version: String,
 }
@@ -27,16 +33,26 @@ impl Default for GraphHosts {
         Self {
             instagram: "https://graph.instagram.com".into(),
             facebook: "https://graph.facebook.com".into(),
+            instagram_consent: "https://www.instagram.com".into(),
+            instagram_tokens: "https://api.instagram.com".into(),
+            facebook_consent: "https://www.facebook.com".into(),
             version: "v25.0".into(),
         }
     }
 }
 
 impl GraphHosts {
-    /// One base for both, such as a simulator's.
+    /// One base for all, such as a simulator's.
     pub fn single(base: &str) -> Self {
-        let base = base.trim_end_matches('/').to_owned();
-        Self { instagram: base.clone(), facebook: base, ..Self::default() }
+        let base = || base.trim_end_matches('/').to_owned();
+        Self {
+            instagram: base(),
+            facebook: base(),
+            instagram_consent: base(),
+            instagram_tokens: base(),
+            facebook_consent: base(),
+            version: Self::default().version,
+        }
     }
 }
 
@@ -91,6 +107,18 @@ impl GraphClient {
     /// A client over `http`, which brings the time-outs and must follow no redirects.
     pub fn new(http: reqwest::Client, hosts: GraphHosts) -> Self {
         Self { http, hosts: Arc::new(hosts) }
+    }
+
+    pub(super) fn hosts(&self) -> &GraphHosts {
+        &self.hosts
+    }
+
+    /// A call that is made in nobody's name yet; what it asks for may be secret, so no error shows its address.
+    pub(super) async fn call(
+        &self,
+        request: impl FnOnce(&reqwest::Client) -> reqwest::RequestBuilder,
+    ) -> Result<Answer, NoAnswer> {
+        read(request(&self.http).send().await?).await
     }
 
     fn url(&self, account: &GraphAccount<'_>, node: &str, edge: &str) -> String {

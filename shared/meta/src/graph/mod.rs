@@ -9,24 +9,30 @@
 //! | `send` | the Send API, and what its answers mean |
 //! | `conversation` | what was said lately, for sends of unknown fate |
 //! | `sweep` | conversations that moved, for finding what webhooks missed |
+//! | `comments` | posts and their comments, for the same |
+//! | `oauth` | how an account is connected, and its token kept alive |
 //! | `insights` | live Stories and their figures |
 //! | `subscriptions` | which webhook fields an account is subscribed to |
 //! | `errors` | the table of error codes, with what each asks of us |
 //! | `usage` | how much of the limits is used, from the headers |
 
 mod client;
+mod comments;
 mod conversation;
 pub mod errors;
 mod insights;
+mod oauth;
 mod send;
 mod subscriptions;
 mod sweep;
 mod usage;
 
 pub use client::{GraphAccount, GraphClient, GraphHosts};
+pub use comments::{CommentedMedia, SweptComment};
 pub use conversation::{ReadError, ThreadMessage};
 pub use errors::{ErrorClass, GraphError};
 pub use insights::LiveStory;
+pub use oauth::{App, Connected, LivingToken, OAuthError};
 pub use send::{Recipient, SendMessage, SendOutcome, SendReport};
 pub use subscriptions::wanted_fields;
 pub use sweep::{ConversationPage, MovedConversation, SweptMessage};

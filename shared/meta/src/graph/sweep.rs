@@ -71,12 +71,21 @@ impl SweptMessage {
     }
 }
 
+/// A page of a list.
 #[derive(Deserialize)]
-struct Page<T> {
+pub(super) struct Listing<T> {
     #[serde(default = "Vec::new")]
-    data: Vec<T>,
+    pub(super) data: Vec<T>,
     #[serde(default)]
     paging: Option<Paging>,
+}
+
+impl<T> Listing<T> {
+    /// Where the next page begins; `None` if this is the last.
+    pub(super) fn after(&self) -> Option<String> {
+        let paging = self.paging.as_ref().filter(|paging| paging.next.is_some())?;
+        paging.cursors.as_ref()?.after.clone()
+    }
 }
 
 #[derive(Deserialize)]
@@ -102,7 +111,7 @@ struct ConversationItem {
 #[derive(Deserialize)]
 struct WithMessages {
     #[serde(default)]
-    messages: Option<Page<MessageItem>>,
+    messages: Option<Listing<MessageItem>>,
 }
 
 #[derive(Deserialize)]
@@ -112,7 +121,7 @@ struct MessageItem {
     #[serde(default)]
     from: Option<Party>,
     #[serde(default)]
-    to: Option<Page<Party>>,
+    to: Option<Listing<Party>>,
     #[serde(default)]
     message: Option<String>,
     #[serde(default)]
@@ -134,9 +143,9 @@ impl GraphClient {
     ) -> Result<ConversationPage, ReadError> {
         let mut query = vec![("platform", "instagram"), ("fields", "id,updated_time"), ("limit", "50")];
         query.extend(after.map(|after| ("after", after)));
-        let page: Page<ConversationItem> =
+        let page: Listing<ConversationItem> =
             self.read_page(account, account.id.as_str(), "conversations", &query).await?;
-        let after = page.paging.and_then(|paging| paging.next.and(paging.cursors)).and_then(|cursors| cursors.after);
+        let after = page.after();
         let conversations = page
             .data
             .into_iter()
@@ -153,7 +162,7 @@ impl GraphClient {
         let query = [("fields", "messages.limit(20){id,created_time,from,to,message,story}")];
         let found: WithMessages = self.read_page(account, conversation, "", &query).await?;
         let message = |item: MessageItem| {
-            let first = |page: Page<Party>| page.data.into_iter().find_map(|party| party.id);
+            let first = |page: Listing<Party>| page.data.into_iter().find_map(|party| party.id);
             Some(SweptMessage {
                 from: item.from?.id?,
                 to: item.to.and_then(first),

@@ -142,6 +142,7 @@ pub(crate) fn account(id: &str, brand: &str) -> Account {
         login: afterglow_domain::Login::Instagram,
         username: Some(format!("{brand}.official")),
         token_sealed: Some(SealedToken(vec![1, 2, 3])),
+        token_expires: None,
         paused_reason: None,
         created: NOW,
     }

@@ -33,7 +33,8 @@ impl Mill {
                 if happening == Happening::Mention {
                     text = format!("{text} @{}", self.accounts[account].username);
                 }
-                let fact = self.fact(actor, &id, What::Comment { live });
+                let media = format!("{}", 18_100_000_000_000_000 + rng.random_range(0..40u64));
+                let fact = self.fact(actor, &id, What::Comment { live, media: media.clone(), text: text.clone() });
                 let comment = Comment {
                     id: Some(id),
                     from: From {
@@ -43,7 +44,7 @@ impl Mill {
                     },
                     text,
                     media: Media {
-                        id: format!("{}", 18_100_000_000_000_000 + rng.random_range(0..40u64)),
+                        id: media,
                         media_product_type: if live { "LIVE" } else { ["FEED", "REELS"][rng.random_range(0..2)] },
                         ..Media::default()
                     },
@@ -76,7 +77,8 @@ impl Mill {
             },
             ..Comment::default()
         };
-        let mut fact = self.fact(actor, id, What::Comment { live: false });
+        let (media, text) = (comment.media.id.clone(), comment.text.clone());
+        let mut fact = self.fact(actor, id, What::Comment { live: false, media, text });
         fact.person = afterglow_domain::ViewerId::new(account.id.as_str());
         let mut event = self.event(actor, Part::change("comments", &comment), vec![fact]);
         event.at_ms = ms - self.start_ms;
