@@ -92,7 +92,7 @@ pub(crate) async fn run_brand(command: &BrandCommand, settings: &Settings) -> an
                 id: BrandId::new(id.as_str()),
                 name: name.clone().unwrap_or_else(|| id.clone()),
                 time_zone: time_zone.clone(),
-                settings: BrandSettings { story_reply_autoresponder },
+                settings: BrandSettings { story_reply_autoresponder, ..BrandSettings::default() },
                 created: clock()(),
             };
             store.upsert_brand(&brand).await?;

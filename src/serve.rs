@@ -16,7 +16,7 @@ use afterglow_meta::AppSecrets;
 use afterglow_meta::graph::GraphClient;
 use afterglow_responder::{Policy, Responder, ResponderOptions};
 use afterglow_runtime::{Gauges, Health, Services, Settings, error_chain, ops_router, signals, start_logs};
-use afterglow_scorer::{Scorer, Weights};
+use afterglow_scorer::{RetentionKeeper, Scorer, Weights};
 use afterglow_store::Store;
 use afterglow_tokens::Tokens;
 use anyhow::{Context as _, bail};
@@ -338,6 +338,22 @@ impl Parts {
             park_ms: i64::try_from(self.settings.scorer.park_ms).unwrap_or(i64::MAX),
         };
         services.spawn("scorer", scorer.run(stop.clone()));
+        if self.store.can_forget() {
+            let keeper = RetentionKeeper {
+                store: self.store.clone(),
+                clock: Arc::clone(&self.clock),
+                every: Duration::from_millis(self.settings.scorer.retention_ms),
+                quarantine_days: self.settings.scorer.quarantine_days,
+                holder: format!("{}-{}", std::process::id(), (self.clock)()),
+            };
+            let stop = stop.clone();
+            services.spawn("retention", async move {
+                keeper.run(stop).await;
+                Ok::<(), std::convert::Infallible>(())
+            });
+        } else {
+            tracing::warn!("no keys.forgetting: nobody can be forgotten, and nothing is removed when its time is over");
+        }
         Ok(())
     }
 

@@ -158,6 +158,7 @@ mod tests {
             account: Some(AccountFacts { has_token: true, paused: None }),
             settings: BrandSettings {
                 story_reply_autoresponder: StoryReplyAutoresponder { enabled: true, text: "Hi".into() },
+                ..BrandSettings::default()
             },
             ..Facts::default()
         }

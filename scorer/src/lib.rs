@@ -21,6 +21,7 @@ mod fold;
 mod orphans;
 mod plays;
 mod relay;
+mod retention;
 mod segment;
 mod service;
 mod state;
@@ -28,6 +29,7 @@ mod weights;
 
 pub use decayed::DecayedSum;
 pub use plays::intents_for;
+pub use retention::RetentionKeeper;
 pub use segment::segment_at;
 pub use service::{Scorer, ScorerError};
 pub use state::ViewerState;

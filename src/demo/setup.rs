@@ -69,7 +69,7 @@ pub(super) async fn brands(parts: &Parts, sim: &Sim) -> anyhow::Result<()> {
             id: account.brand.clone(),
             name: name.into(),
             time_zone: time_zone.into(),
-            settings: BrandSettings { story_reply_autoresponder },
+            settings: BrandSettings { story_reply_autoresponder, ..BrandSettings::default() },
             created: now,
         };
         parts.store.upsert_brand(&brand).await?;

@@ -43,7 +43,7 @@ pub use body::{
     Attachment, Body, Click, Comment, Conversion, FeedItem, Handover, Kind, Mention, Message, MessageEdit, Observation,
     OptIn, PolicyEnforcement, Postback, Reaction, Referral, ReplyTo, Seen, StoryInsights, Unsend,
 };
-pub use brand::{BrandSettings, StoryReplyAutoresponder};
+pub use brand::{BrandSettings, Retention, StoryReplyAutoresponder};
 pub use cloudevent::{CloudEventError, SPEC_VERSION};
 pub use consent::{Consent, ConsentChange, ConsentState};
 pub use control::{Control, ControlChange, FenceChange};

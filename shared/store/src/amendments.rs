@@ -37,12 +37,14 @@ const APPLY_LATE: &str = "UPDATE amendment SET applied_ms = $2
 const OLD: Sql = Sql {
     postgres:
         "SELECT i.id, i.brand, i.account, i.viewer, i.username, i.channel, i.source, i.occurred_ms, i.received_ms,
-            i.standby, i.body, i.raw
+            i.standby, i.body, i.raw, (SELECT k.key FROM viewer_key k
+            WHERE k.account = i.account AND k.viewer = i.viewer) AS raw_key
         FROM amendment a JOIN interaction i ON i.id = a.interaction
         WHERE a.parked_ms <= $1 AND a.applied_ms IS NULL AND a.expired_ms IS NULL
         ORDER BY a.parked_ms, i.id LIMIT $2 FOR UPDATE OF a SKIP LOCKED",
     sqlite: "SELECT i.id, i.brand, i.account, i.viewer, i.username, i.channel, i.source, i.occurred_ms, i.received_ms,
-            i.standby, i.body, i.raw
+            i.standby, i.body, i.raw, (SELECT k.key FROM viewer_key k
+            WHERE k.account = i.account AND k.viewer = i.viewer) AS raw_key
         FROM amendment a JOIN interaction i ON i.id = a.interaction
         WHERE a.parked_ms <= $1 AND a.applied_ms IS NULL AND a.expired_ms IS NULL
         ORDER BY a.parked_ms, i.id LIMIT $2",

@@ -159,16 +159,22 @@ const CONSENT: &str = "SELECT clear_state, clear_ms, ambiguous_ms, handed_over
     FROM consent WHERE brand = $1 AND account = $2 AND viewer = $3";
 
 const INTERACTIONS: &str = "SELECT id, brand, account, viewer, username, channel, source, occurred_ms, received_ms,
-        standby, body, raw
+        standby, body, raw,
+        (SELECT k.key FROM viewer_key k
+            WHERE k.account = interaction.account AND k.viewer = interaction.viewer) AS raw_key
     FROM interaction WHERE brand = $1 AND account = $2 AND viewer = $3
     ORDER BY occurred_ms DESC, id DESC LIMIT $4";
 
 const BETWEEN: &str = "SELECT id, brand, account, viewer, username, channel, source, occurred_ms, received_ms,
-        standby, body, raw
+        standby, body, raw,
+        (SELECT k.key FROM viewer_key k
+            WHERE k.account = interaction.account AND k.viewer = interaction.viewer) AS raw_key
     FROM interaction WHERE brand = $1 AND occurred_ms >= $2 AND occurred_ms < $3 ORDER BY occurred_ms, id";
 
 const INSIGHTS_BETWEEN: &str = "SELECT id, brand, account, viewer, username, channel, source, occurred_ms, received_ms,
-        standby, body, raw
+        standby, body, raw,
+        (SELECT k.key FROM viewer_key k
+            WHERE k.account = interaction.account AND k.viewer = interaction.viewer) AS raw_key
     FROM interaction WHERE brand = $1 AND kind = 'story_insights' AND occurred_ms >= $2 AND occurred_ms < $3
     ORDER BY occurred_ms, id";
 

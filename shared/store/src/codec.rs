@@ -6,11 +6,10 @@ use afterglow_domain::{
 use serde::Serialize;
 use serde::de::value::{Error as NameError, StrDeserializer};
 use serde::de::{DeserializeOwned, IntoDeserializer};
-use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use crate::StoreError;
 use crate::engine::row;
+use crate::{StoreError, fragments};
 
 pub(crate) fn to_json(what: &'static str, value: &impl Serialize) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(|error| StoreError::codec(what, error))
@@ -59,14 +58,16 @@ row! {
         standby: bool,
         body: String,
         raw: Option<String>,
+        raw_key: Option<Vec<u8>>,
     }
 }
 
 impl InteractionColumns {
     pub(crate) fn decode(self) -> Result<Interaction, StoreError> {
-        let raw = self.raw.map(RawValue::from_string).transpose();
+        let id = InteractionId::from_uuid(self.id);
+        let raw = self.raw.map(|raw| fragments::opened(raw, self.raw_key.as_deref(), id)).transpose()?.flatten();
         Ok(Interaction {
-            id: InteractionId::from_uuid(self.id),
+            id,
             brand: BrandId::new(self.brand),
             account: AccountId::new(self.account),
             viewer: self.viewer.map(ViewerId::new),
@@ -77,7 +78,7 @@ impl InteractionColumns {
             received: Timestamp::from_millis(self.received_ms),
             standby: self.standby,
             body: from_json("interaction.body", &self.body)?,
-            raw: raw.map_err(|error| StoreError::codec("interaction.raw", error))?,
+            raw,
         })
     }
 }

@@ -37,7 +37,9 @@ const FACTS: &str = "SELECT c.clear_state, c.clear_ms, c.ambiguous_ms, c.epoch, 
     WHERE i.id = $1";
 
 const CAUSE: &str = "SELECT id, brand, account, viewer, username, channel, source, occurred_ms, received_ms, standby,
-        body, raw
+        body, raw,
+        (SELECT k.key FROM viewer_key k
+            WHERE k.account = interaction.account AND k.viewer = interaction.viewer) AS raw_key
     FROM interaction WHERE id = $1 AND brand = $2 AND account = $3 AND viewer = $4";
 
 /// Reads the facts for an intent whose fence is locked and whose row exists.

@@ -55,7 +55,7 @@ pub struct ForgetReceipt {
 }
 
 /// Removes what speaks of a viewer. Order: children before parents.
-const REMOVALS: [&str; 9] = [
+const REMOVALS: [&str; 10] = [
     "DELETE FROM amendment WHERE interaction IN
         (SELECT id FROM interaction WHERE brand = $1 AND account = $2 AND viewer = $3)",
     "DELETE FROM decision WHERE intent IN
@@ -66,6 +66,8 @@ const REMOVALS: [&str; 9] = [
     "DELETE FROM interaction WHERE brand = $1 AND account = $2 AND viewer = $3",
     "DELETE FROM viewer WHERE brand = $1 AND account = $2 AND viewer = $3",
     "DELETE FROM consent WHERE brand = $1 AND account = $2 AND viewer = $3",
+    // With the key goes what a backup holds of their fragments.
+    "DELETE FROM viewer_key WHERE $1 <> '' AND account = $2 AND viewer = $3",
     // Messages on their way to other rooms carry the viewer in their key, `account/viewer`.
     "DELETE FROM outbox WHERE $1 <> '' AND key = $2 || '/' || $3",
 ];
@@ -116,33 +118,9 @@ impl Store {
         code: &str,
         now: Timestamp,
     ) -> Result<ForgetReceipt, StoreError> {
-        let hash = self.forget_key.as_ref().and_then(|key| key.hash(brand, viewer));
-        let hash = hash.ok_or_else(|| StoreError::configuration("keys.forgetting: 16 bytes or more are needed"))?;
         let mut tx = self.engine.begin().await?;
-        let silent = consent::forbids(&mut tx, brand, viewer, now).await?;
-        let mut rows = 0;
-        for sql in REMOVALS {
-            rows += on_tx!(&mut tx, |connection| {
-                sqlx::query(sql)
-                    .bind(brand.as_str())
-                    .bind(viewer.account.as_str())
-                    .bind(viewer.viewer.as_str())
-                    .execute(connection)
-                    .await?
-                    .rows_affected()
-            });
-        }
-        let sql = tx.sql(&QUARANTINED);
-        rows += on_tx!(&mut tx, |connection| {
-            sqlx::query(sql)
-                .bind(viewer.account.as_str())
-                .bind(viewer.viewer.as_str())
-                .execute(connection)
-                .await?
-                .rows_affected()
-        });
+        let rows = self.remove(&mut tx, brand, viewer, now).await?;
         on_tx!(&mut tx, |connection| {
-            sqlx::query(REMEMBER).bind(hash).bind(now.millis()).bind(silent).execute(&mut *connection).await?;
             sqlx::query(RECEIPT)
                 .bind(code)
                 .bind(brand.as_str())
@@ -153,6 +131,55 @@ impl Store {
         });
         tx.commit().await?;
         Ok(ForgetReceipt { code: code.to_owned(), brand: brand.clone(), done: now, rows })
+    }
+
+    /// Removes a viewer whom the brand no longer wants to keep, as if they had asked, without a receipt.
+    ///
+    /// # Errors
+    /// `Configuration` without a key.
+    pub async fn remove_idle(&self, brand: &BrandId, viewer: &ViewerKey, now: Timestamp) -> Result<u64, StoreError> {
+        let mut tx = self.engine.begin().await?;
+        let rows = self.remove(&mut tx, brand, viewer, now).await?;
+        tx.commit().await?;
+        Ok(rows)
+    }
+
+    /// Removes a viewer from every table, and remembers the hash. Returns how many rows went.
+    async fn remove(
+        &self,
+        tx: &mut Tx,
+        brand: &BrandId,
+        viewer: &ViewerKey,
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        let hash = self.forget_key.as_ref().and_then(|key| key.hash(brand, viewer));
+        let hash = hash.ok_or_else(|| StoreError::configuration("keys.forgetting: 16 bytes or more are needed"))?;
+        let silent = consent::forbids(tx, brand, viewer, now).await?;
+        let mut rows = 0;
+        for sql in REMOVALS {
+            rows += on_tx!(&mut *tx, |connection| {
+                sqlx::query(sql)
+                    .bind(brand.as_str())
+                    .bind(viewer.account.as_str())
+                    .bind(viewer.viewer.as_str())
+                    .execute(connection)
+                    .await?
+                    .rows_affected()
+            });
+        }
+        let sql = tx.sql(&QUARANTINED);
+        rows += on_tx!(&mut *tx, |connection| {
+            sqlx::query(sql)
+                .bind(viewer.account.as_str())
+                .bind(viewer.viewer.as_str())
+                .execute(connection)
+                .await?
+                .rows_affected()
+        });
+        on_tx!(&mut *tx, |connection| {
+            sqlx::query(REMEMBER).bind(hash).bind(now.millis()).bind(silent).execute(connection).await?;
+        });
+        Ok(rows)
     }
 
     /// Forgets a person at every account that knows them under this id, and leaves one receipt under `code`, also when

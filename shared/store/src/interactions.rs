@@ -9,7 +9,7 @@ use crate::codec::to_json;
 use crate::engine::{Tx, hex_digits, on_tx, storable};
 use crate::outbox::{self, OutboxMessage, OutboxRow};
 use crate::viewers::{self, ViewerRow};
-use crate::{Store, StoreError, amendments, echoes};
+use crate::{Store, StoreError, amendments, echoes, fragments};
 
 /// One viewer whose state is to be folded.
 #[derive(Debug)]
@@ -140,6 +140,7 @@ fn in_id_order(batch: &[Interaction]) -> Vec<&Interaction> {
 async fn insert<'a>(tx: &mut Tx, once: &[&'a Interaction]) -> Result<Vec<&'a Interaction>, StoreError> {
     let bodies: Vec<String> =
         once.iter().map(|i| to_json("interaction.body", &i.body)).collect::<Result<_, StoreError>>()?;
+    let fragments = fragments::sealed(tx, once).await?;
     let inserted: Vec<Uuid> = match tx {
         Tx::Postgres(tx) => {
             macro_rules! column {
@@ -160,7 +161,7 @@ async fn insert<'a>(tx: &mut Tx, once: &[&'a Interaction]) -> Result<Vec<&'a Int
                 .bind(column!(|i| i.received.millis()))
                 .bind(column!(|i| i.standby))
                 .bind(&bodies)
-                .bind(column!(|i| i.raw.as_ref().map(|raw| raw.get())))
+                .bind(&fragments)
                 .bind(column!(|i| i.body.mid()))
                 .fetch_all(&mut **tx)
                 .await?
@@ -169,7 +170,8 @@ async fn insert<'a>(tx: &mut Tx, once: &[&'a Interaction]) -> Result<Vec<&'a Int
             let rows: Vec<_> = once
                 .iter()
                 .zip(&bodies)
-                .map(|(i, body)| {
+                .zip(&fragments)
+                .map(|((i, body), fragment)| {
                     (
                         hex_digits(&i.id.uuid()),
                         &i.brand,
@@ -183,7 +185,7 @@ async fn insert<'a>(tx: &mut Tx, once: &[&'a Interaction]) -> Result<Vec<&'a Int
                         i.received,
                         i.standby,
                         body,
-                        i.raw.as_ref().map(|raw| raw.get()),
+                        fragment,
                         i.body.mid(),
                     )
                 })

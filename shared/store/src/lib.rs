@@ -35,6 +35,8 @@
 //! | `sends` | starting, finishing and reconciling a send |
 //! | `shared_work` | leases, limits shared by all processes |
 //! | `forgotten` | people who asked to be forgotten |
+//! | `fragments` | Meta's raw fragments, sealed with a key for each viewer |
+//! | `retention` | what a brand no longer wants to keep goes |
 //! | `links` | tracked links |
 //! | `quarantine` | what could not be understood |
 //! | `totals` | figures for status line and doctor |
@@ -51,6 +53,7 @@ mod engine;
 mod error;
 mod facts;
 mod forgotten;
+mod fragments;
 mod intents;
 mod interactions;
 mod links;
@@ -58,6 +61,7 @@ mod migrate;
 mod open;
 mod outbox;
 mod quarantine;
+mod retention;
 mod sends;
 mod shared_work;
 mod totals;
@@ -77,6 +81,7 @@ pub use migrate::SCHEMA_VERSION;
 pub use open::StoreOptions;
 pub use outbox::{OutboxMessage, OutboxRow};
 pub use quarantine::QuarantineRow;
+pub use retention::Kept;
 pub use sends::{Expired, Finished, Resolution, SendOutcome, SendStatus, Start, UnknownSend};
 pub use totals::{Overview, Tally, Totals};
 pub use viewers::ViewerRow;

@@ -68,6 +68,14 @@ const MIGRATIONS: &[(i64, &str, Sql)] = &[
             sqlite: include_str!("../migrations/sqlite/0007_connect.sql"),
         },
     ),
+    (
+        8,
+        "retention",
+        Sql {
+            postgres: include_str!("../migrations/postgres/0008_retention.sql"),
+            sqlite: include_str!("../migrations/sqlite/0008_retention.sql"),
+        },
+    ),
 ];
 
 /// The schema version that this program writes and reads.

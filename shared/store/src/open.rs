@@ -74,6 +74,11 @@ impl Store {
         self
     }
 
+    /// Whether the key is there under which the forgotten are remembered.
+    pub fn can_forget(&self) -> bool {
+        self.forget_key.is_some()
+    }
+
     /// `postgres` or `sqlite`.
     pub fn engine_name(&self) -> &'static str {
         match self.engine {

@@ -8,7 +8,24 @@ use serde_json::{Value, json};
 
 use super::conversations::graph_time;
 use super::{Graph, is_version, lock, query, token};
+use crate::account::Login;
 use crate::world::Refusal;
+
+/// Metrics of a Story (Meta, "IG Media / Insights", v25.0, as read in 2026).
+const METRICS: [&str; 10] = [
+    "follows",
+    "navigation",
+    "profile_activity",
+    "profile_visits",
+    "reach",
+    "replies",
+    "reposts",
+    "shares",
+    "total_interactions",
+    "views",
+];
+/// Those that only Facebook Login has.
+const FACEBOOK_METRICS: [&str; 2] = ["facebook_views", "total_views"];
 
 /// `GET /{version}/{node}/stories`.
 pub(super) async fn list(
@@ -56,6 +73,11 @@ pub(super) async fn insights(
     // Meta: a breakdown with a metric that has none fails the whole call, without saying why.
     if breakdown.is_some() && !metric.split(',').all(broken_down) {
         return graph.refuse(Refusal::FALSE_FAILURE, Some(&account));
+    }
+    let known =
+        |name: &str| METRICS.contains(&name) || account.login == Login::Facebook && FACEBOOK_METRICS.contains(&name);
+    if !metric.split(',').all(known) {
+        return graph.refuse(Refusal::BAD_PARAMETER, Some(&account)); // one unknown metric, and none is told
     }
     if story.viewers < 5 {
         return graph.refuse(Refusal::TOO_FEW_VIEWERS, Some(&account));

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use afterglow_domain::Timestamp;
+use afterglow_domain::{Login, Timestamp};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -14,7 +14,10 @@ use super::client::{GraphAccount, GraphClient};
 use super::conversation::{ReadError, graph_time};
 
 /// Metrics without a breakdown.
-const PLAIN: &str = "reach,views,replies,shares,total_interactions,follows,profile_visits";
+const PLAIN: &str = "reach,views,replies,shares,reposts,total_interactions,follows,profile_visits";
+/// With Facebook Login Meta has two more.
+const PLAIN_FACEBOOK: &str =
+    "reach,views,replies,shares,reposts,total_interactions,follows,profile_visits,facebook_views,total_views";
 /// Metrics with one, each asked for alone.
 const BROKEN_DOWN: [(&str, &str); 2] =
     [("navigation", "story_navigation_action_type"), ("profile_activity", "action_type")];
@@ -59,8 +62,12 @@ impl GraphClient {
         account: &GraphAccount<'_>,
         story: &str,
     ) -> Result<BTreeMap<String, Option<i64>>, ReadError> {
-        let mut metrics: BTreeMap<String, Option<i64>> = PLAIN.split(',').map(|name| (name.to_owned(), None)).collect();
-        let plain = [("metric", PLAIN)];
+        let plain = match account.login {
+            Login::Instagram => PLAIN,
+            Login::Facebook => PLAIN_FACEBOOK,
+        };
+        let mut metrics: BTreeMap<String, Option<i64>> = plain.split(',').map(|name| (name.to_owned(), None)).collect();
+        let plain = [("metric", plain)];
         if let Some(answer) = self.insights(account, story, &plain).await? {
             read(&answer, &mut metrics);
         }

@@ -13,6 +13,7 @@ mod given;
 mod interactions;
 mod outbox;
 mod quarantine;
+mod retention;
 mod schedules;
 mod schema;
 mod sends;
