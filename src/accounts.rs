@@ -1,12 +1,11 @@
-//! `afterglow brand` and `afterglow account`: whom we work for, and through which accounts.
+//! `afterglow account`: through which accounts we work.
 
 use std::io::Read as _;
 use std::process::ExitCode;
 
-use afterglow_domain::{AccountId, BrandId, BrandSettings, Channel, Login, StoryReplyAutoresponder};
-use afterglow_responder::TEXT_MAX_BYTES;
+use afterglow_domain::{AccountId, BrandId, Channel, Login};
 use afterglow_runtime::{Settings, TraceContext};
-use afterglow_store::{Account, Brand, Connecting, SealedToken};
+use afterglow_store::{Account, Connecting, SealedToken};
 use afterglow_tokens::token_context;
 use anyhow::{Context as _, bail};
 use secrecy::SecretString;
@@ -15,27 +14,7 @@ use serde_json::json;
 use crate::installation::{clock, connect, keyring, ready_store};
 
 #[derive(clap::Subcommand)]
-pub(crate) enum BrandCommand {
-    /// Add a brand, or change its name, time zone and autoresponder
-    Add {
-        /// Its id, such as `lumen`
-        id: String,
-        /// Its name for people [default: the id]
-        #[arg(long)]
-        name: Option<String>,
-        /// IANA time zone
-        #[arg(long, default_value = "UTC")]
-        time_zone: String,
-        /// Answer Story replies with this text; without it the autoresponder is off
-        #[arg(long)]
-        story_reply_text: Option<String>,
-    },
-    /// List the brands, one JSON object a line
-    List,
-}
-
-#[derive(clap::Subcommand)]
-pub(crate) enum AccountCommand {
+pub(crate) enum Command {
     /// Add an account of a brand, or change its token; the access token is read from standard input
     Add {
         /// Meta's id of the professional account or Page
@@ -75,46 +54,10 @@ pub(crate) enum AccountCommand {
 }
 
 #[tokio::main(flavor = "current_thread")]
-pub(crate) async fn run_brand(command: &BrandCommand, settings: &Settings) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(command: &Command, settings: &Settings) -> anyhow::Result<ExitCode> {
     let store = ready_store(settings).await?;
     match command {
-        BrandCommand::Add { id, name, time_zone, story_reply_text } => {
-            jiff::tz::TimeZone::get(time_zone)
-                .with_context(|| format!("{time_zone:?} is no time zone: expected a name such as Europe/Amsterdam"))?;
-            let story_reply_autoresponder = match story_reply_text {
-                Some(text) if text.trim().is_empty() || text.len() > TEXT_MAX_BYTES => {
-                    bail!("the text has {} bytes: Instagram takes 1 to {TEXT_MAX_BYTES}", text.len())
-                }
-                Some(text) => StoryReplyAutoresponder { enabled: true, text: text.clone() },
-                None => StoryReplyAutoresponder::default(),
-            };
-            let brand = Brand {
-                id: BrandId::new(id.as_str()),
-                name: name.clone().unwrap_or_else(|| id.clone()),
-                time_zone: time_zone.clone(),
-                settings: BrandSettings { story_reply_autoresponder, ..BrandSettings::default() },
-                created: clock()(),
-            };
-            store.upsert_brand(&brand).await?;
-        }
-        BrandCommand::List => {
-            for brand in store.brands().await? {
-                crate::output::line(json!({
-                    "id": brand.id, "name": brand.name, "time_zone": brand.time_zone, "settings": brand.settings,
-                    "created": brand.created.to_rfc3339(),
-                }))?;
-            }
-        }
-    }
-    store.close().await;
-    Ok(ExitCode::SUCCESS)
-}
-
-#[tokio::main(flavor = "current_thread")]
-pub(crate) async fn run_account(command: &AccountCommand, settings: &Settings) -> anyhow::Result<ExitCode> {
-    let store = ready_store(settings).await?;
-    match command {
-        AccountCommand::Add { id, brand, username, page, facebook_login, without_token } => {
+        Command::Add { id, brand, username, page, facebook_login, without_token } => {
             let id = AccountId::new(id.as_str());
             let token_sealed = if *without_token { None } else { Some(sealed_token(&id, settings)?) };
             let account = Account {
@@ -130,7 +73,7 @@ pub(crate) async fn run_account(command: &AccountCommand, settings: &Settings) -
             };
             store.upsert_account(&account).await.with_context(|| format!("is there a brand {brand:?}?"))?;
         }
-        AccountCommand::Connect { brand, login } => {
+        Command::Connect { brand, login } => {
             let login = if login == "facebook" { Login::Facebook } else { Login::Instagram };
             let connecting = Connecting { brand: BrandId::new(brand.as_str()), login };
             let now = clock()().millis().unsigned_abs();
@@ -139,12 +82,12 @@ pub(crate) async fn run_account(command: &AccountCommand, settings: &Settings) -
             let link = connect(settings, store.clone())?.link(&connecting, &state).await?;
             crate::output::line(link)?;
         }
-        AccountCommand::Resume { id } => {
+        Command::Resume { id } => {
             if !store.resume_account(&AccountId::new(id.as_str())).await? {
                 bail!("there is no account {id}: see `afterglow account list`");
             }
         }
-        AccountCommand::List => {
+        Command::List => {
             for account in store.accounts().await? {
                 crate::output::line(json!({
                     "id": account.id, "brand": account.brand, "channel": account.channel.as_str(),

@@ -1,6 +1,7 @@
 //! The one binary of Afterglow: a subcommand per service and per operator's task.
 
 mod accounts;
+mod brand;
 mod daily_log;
 mod demo;
 mod doctor;
@@ -13,9 +14,11 @@ mod observe;
 mod options;
 mod output;
 mod quarantine;
+mod replay;
 mod serve;
 mod story_insights;
 mod viewer;
+mod whatif;
 
 use std::process::ExitCode;
 
@@ -52,12 +55,12 @@ enum Command {
     Migrate,
     /// Check the installation, and say how to mend it
     Doctor(doctor::Options),
-    /// Brands
+    /// Brands, and the documents that say what they want
     #[command(subcommand)]
-    Brand(accounts::BrandCommand),
+    Brand(brand::Command),
     /// Accounts of brands
     #[command(subcommand)]
-    Account(accounts::AccountCommand),
+    Account(accounts::Command),
     /// What could not be understood: list, show, replay
     #[command(subcommand)]
     Quarantine(quarantine::Command),
@@ -70,6 +73,10 @@ enum Command {
     /// What is kept of one person: export it, forget them
     #[command(subcommand)]
     Viewer(viewer::Command),
+    /// Make every viewer's state anew from the log, and compare: identical, or the difference is shown
+    Replay(replay::Options),
+    /// Try other rules on what happened: who would stand elsewhere, what would have been said
+    Whatif(whatif::Options),
     /// Links whose opening is counted
     #[command(subcommand)]
     Link(link::Command),
@@ -88,6 +95,9 @@ fn main() -> anyhow::Result<ExitCode> {
     if let Command::Keys(keys::Command::Generate { name }) = &cli.command {
         return keys::generate(name);
     }
+    if let Command::Brand(command @ (brand::Command::Validate { .. } | brand::Command::Schema)) = &cli.command {
+        return brand::run(command, &afterglow_runtime::Settings::default()); // they need no installation
+    }
     let settings = cli.settings.load()?;
     if cli.settings.print_config {
         options::print(&settings)?;
@@ -102,11 +112,13 @@ fn main() -> anyhow::Result<ExitCode> {
         Command::Console => serve::run(&[Service::Console], settings),
         Command::Migrate => migrate::run(&settings),
         Command::Doctor(options) => doctor::run(&options, &settings),
-        Command::Brand(command) => accounts::run_brand(&command, &settings),
-        Command::Account(command) => accounts::run_account(&command, &settings),
+        Command::Brand(command) => brand::run(&command, &settings),
+        Command::Account(command) => accounts::run(&command, &settings),
         Command::Quarantine(command) => quarantine::run(&command, &settings),
         Command::Observe(options) => observe::run(&options, &settings),
         Command::Viewer(command) => viewer::run(&command, &settings),
+        Command::Replay(options) => replay::run(&options, &settings),
+        Command::Whatif(options) => whatif::run(&options, &settings),
         Command::Link(command) => link::run(&command, &settings),
         Command::StoryInsights(options) => story_insights::run(&options, &settings),
         Command::DailyLog(options) => daily_log::run(&options, &settings),

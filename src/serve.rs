@@ -16,7 +16,7 @@ use afterglow_meta::AppSecrets;
 use afterglow_meta::graph::GraphClient;
 use afterglow_responder::{Policy, Responder, ResponderOptions};
 use afterglow_runtime::{Gauges, Health, Services, Settings, error_chain, ops_router, signals, start_logs};
-use afterglow_scorer::{RetentionKeeper, Scorer, Weights};
+use afterglow_scorer::{RetentionKeeper, Rulebooks, Scorer};
 use afterglow_store::Store;
 use afterglow_tokens::Tokens;
 use anyhow::{Context as _, bail};
@@ -114,7 +114,7 @@ impl Parts {
         for service in which {
             match service {
                 Service::Ingest => webhooks = Some(self.start_ingest(&mut services, stop).await?),
-                Service::Scorer => self.start_scorer(&mut services, stop)?,
+                Service::Scorer => self.start_scorer(&mut services, stop).await?,
                 Service::Responder => self.start_responder(&mut services, stop)?,
                 Service::Console => console = Some(self.start_console(&mut services, stop).await?),
             }
@@ -327,12 +327,14 @@ impl Parts {
         graph(&self.settings)
     }
 
-    fn start_scorer(&self, services: &mut Services, stop: &CancellationToken) -> anyhow::Result<()> {
+    async fn start_scorer(&self, services: &mut Services, stop: &CancellationToken) -> anyhow::Result<()> {
+        let rulebooks = Rulebooks::load(&self.store).await.context("cannot read the brands' rules")?;
         let scorer = Scorer {
             store: self.store.clone(),
             bus: self.bus()?,
             clock: Arc::clone(&self.clock),
-            weights: Weights::default(),
+            rulebooks,
+            rules_refresh: Duration::from_millis(self.settings.scorer.rules_refresh_ms),
             batch_max: self.settings.scorer.batch_max.max(1),
             batch_wait: Duration::from_millis(self.settings.scorer.batch_wait_ms),
             park_ms: i64::try_from(self.settings.scorer.park_ms).unwrap_or(i64::MAX),
@@ -386,7 +388,7 @@ impl Parts {
         let listener = listen(wanted, "console.listen").await?;
         let address = listener.local_addr()?;
         let console =
-            Console { store: self.store.clone(), clock: Arc::clone(&self.clock), weights: Weights::default() };
+            Console { store: self.store.clone(), clock: Arc::clone(&self.clock), rulebooks: Rulebooks::default() };
         tracing::info!("console at http://{address}/");
         services.spawn("console", serve(listener, afterglow_console::router(console), stop.clone()));
         Ok(address)

@@ -4,7 +4,8 @@ use std::process::ExitCode;
 
 use afterglow_domain::{AccountId, BrandId, ViewerId, ViewerKey};
 use afterglow_runtime::{Settings, TraceContext};
-use afterglow_store::DecisionRecord;
+use afterglow_scorer::{Rulebooks, explain as explain_viewer};
+use afterglow_store::{DecisionRecord, Store};
 use anyhow::bail;
 use serde_json::json;
 
@@ -22,6 +23,14 @@ pub(crate) enum Command {
     /// What they did until now is not taken in again, wherever it comes from. If they had said stop, that outlives them,
     /// as a keyed hash that names nobody. Needs keys.forgetting. A message already handed to Meta cannot be recalled.
     Forget(Person),
+    /// Say why a viewer stands where they stand: score, segment, tags, and what would change them
+    Explain {
+        #[command(flatten)]
+        person: Person,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Show the receipt of a removal
     Receipt {
         /// Its code
@@ -54,6 +63,7 @@ impl Person {
 pub(crate) async fn run(command: &Command, settings: &Settings) -> anyhow::Result<ExitCode> {
     let store = ready_store(settings).await?;
     match command {
+        Command::Explain { person, json } => explain(&store, person, *json).await?,
         Command::Export(person) => {
             let (brand, key) = person.key();
             let Some(kept) = store.brand(&brand).viewer(&key, EXPORTED).await? else {
@@ -102,4 +112,46 @@ fn decision(record: &DecisionRecord) -> serde_json::Value {
         "facts": serde_json::from_str::<serde_json::Value>(&record.facts).unwrap_or_default(),
         "sent": record.send.as_ref().map(|(id, status, text)| json!({ "id": id, "status": status, "text": text })),
     })
+}
+
+async fn explain(store: &Store, person: &Person, as_json: bool) -> anyhow::Result<()> {
+    let (id, key) = person.key();
+    let Some(brand) = store.brand(&id).brand().await? else { bail!("there is no brand {id}: `afterglow brand list`") };
+    let log = store.brand(&id).interactions(&key, EXPORTED).await?;
+    if log.is_empty() {
+        bail!("nothing is kept of {key} by {id}");
+    }
+    let rules = Rulebooks::default().at(&brand);
+    let explained = explain_viewer(&log, &rules, clock()(), if as_json { usize::MAX } else { 15 })?;
+    if as_json {
+        return crate::output::line(serde_json::to_string(&explained)?);
+    }
+    let standing = &explained.standing;
+    let (segment, rules) = (standing.segment.as_str(), explained.rules_version);
+    crate::output::line(format!("{segment}, by rules of version {rules}: {}", standing.because))?;
+    let due = standing.due.map(|due| format!(", due {}", due.to_rfc3339())).unwrap_or_default();
+    crate::output::line(format!("to do: {}{due}; tags: {}", standing.action.as_str(), standing.tags.join(", ")))?;
+    crate::output::line(format!("score {:.3} =", explained.score))?;
+    for part in &explained.contributions {
+        crate::output::line(format!(
+            "  {:>8.3}  of {} for {} at {}, halved every {} h",
+            part.now,
+            part.points,
+            part.kind.as_str(),
+            part.occurred.to_rfc3339(),
+            part.half_life_hours,
+        ))?;
+    }
+    if explained.rest.abs() > 0.0005 {
+        crate::output::line(format!("  {:>8.3}  the rest", explained.rest))?;
+    }
+    for prospect in explained.raises.iter().take(5) {
+        let kind = prospect.after.map_or("", |kind| kind.as_str());
+        crate::output::line(format!("one more {kind}: {:.3}, {}", prospect.score, prospect.segment.as_str()))?;
+    }
+    if let Some(next) = &explained.next {
+        let (at, segment) = (next.at.to_rfc3339(), next.segment.as_str());
+        crate::output::line(format!("if nothing happens until {at}: {:.3}, {segment}", next.score))?;
+    }
+    Ok(())
 }

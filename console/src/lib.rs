@@ -18,7 +18,7 @@ mod words;
 use std::sync::Arc;
 
 use afterglow_domain::Clock;
-use afterglow_scorer::Weights;
+use afterglow_scorer::Rulebooks;
 use afterglow_store::Store;
 use axum::Router;
 use axum::middleware::from_fn;
@@ -30,8 +30,8 @@ pub struct Console {
     pub store: Store,
     /// The time.
     pub clock: Clock,
-    /// By which scores are read.
-    pub weights: Weights,
+    /// By which scores and segments are read.
+    pub rulebooks: Rulebooks,
 }
 
 /// The routes.

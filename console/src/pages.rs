@@ -104,10 +104,11 @@ pub(crate) async fn brand(State(console): Shared, Path(brand): Path<String>) -> 
         let state = state_of(&row);
         queue.push((row, state));
     }
-    // What is stored is as of the last event; people fall back with time alone.
-    queue.sort_by(|(a, x), (b, y)| {
-        segment_at(x, now).0.cmp(&segment_at(y, now).0).then(b.score_rank.total_cmp(&a.score_rank))
-    });
+    let rules = console.rulebooks.at(&brand);
+    let segment_now =
+        |state: &ViewerState| segment_at(state, &rules, now).map_or(Segment::Cool, |(segment, _)| segment);
+    // What is stored is as of the last look; people fall back with time alone.
+    queue.sort_by(|(a, x), (b, y)| segment_now(x).cmp(&segment_now(y)).then(b.score_rank.total_cmp(&a.score_rank)));
     let main = html! {
         h1 { (brand.name) }
         (brand_figures(&overview))
@@ -121,8 +122,8 @@ pub(crate) async fn brand(State(console): Shared, Path(brand): Path<String>) -> 
                     @for (row, state) in &queue {
                         tr {
                             td { a href=(viewer_path(&id, &row.key)) { (name(row)) } }
-                            td { (segment(segment_at(state, now).0)) }
-                            td.number { (format!("{:.1}", state.score.value_at(now, console.weights.half_life_ms))) }
+                            td { (segment(segment_now(state))) }
+                            td.number { (format!("{:.1}", state.score_at(now, &rules.scoring))) }
                             td { @if let Some(since) = row.needs_reply_since { (moment(since, now)) } @else { span.soft { "–" } } }
                             td.nowrap { (window(row.last_contact, now)) }
                         }
@@ -146,11 +147,12 @@ pub(crate) async fn viewer(
     let key = ViewerKey { account: AccountId::new(account), viewer: ViewerId::new(viewer) };
     let detail = store.viewer(&key, 100).await?.ok_or(Problem::NotFound)?;
     let state = state_of(&detail.row);
-    let (current, why) = segment_at(&state, now);
+    let rules = console.rulebooks.at(&brand);
+    let (current, because) = segment_at(&state, &rules, now).unwrap_or((detail.row.segment, "a rule fails"));
     let main = html! {
         h1 { (name(&detail.row)) " " (segment(current)) }
-        p { (why.explain()) }
-        p { "Score " strong { (format!("{:.2}", state.score.value_at(now, console.weights.half_life_ms))) }
+        p { "Because " code { (because) } }
+        p { "Score " strong { (format!("{:.2}", state.score_at(now, &rules.scoring))) }
             " · " (window(detail.row.last_contact, now)) }
         @if let Some(consent) = detail.consent.state() { p { "Consent: " strong { (consent.as_str().replace('_', " ")) } } }
         @if detail.handed_over { p { strong { "A person or another app leads this conversation." } } }

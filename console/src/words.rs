@@ -15,6 +15,8 @@ pub(crate) const fn reason(reason: Reason) -> &'static str {
         Reason::NoToken => "the account has no usable access token",
         Reason::AccountPaused => "the account is paused",
         Reason::PlayOff => "this play is switched off",
+        Reason::Shadow => "the play only shows what it would do",
+        Reason::NotInPilot => "the play is tried on other viewers",
         Reason::BadText => "the text cannot be sent as it is",
         Reason::RateLimited => "no room in the limits just now",
         Reason::RefusedByMeta => "Meta refused it for good",

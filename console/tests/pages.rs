@@ -7,9 +7,9 @@ use std::sync::Arc;
 use afterglow_console::{Console, router};
 use afterglow_domain::{
     AccountId, Body, BrandId, BrandSettings, Channel, DerivedId, Interaction, InteractionId, Login, Message,
-    MessageEdit, Segment, Source, Timestamp, Unsend, ViewerId,
+    MessageEdit, Scoring, Segment, Source, Timestamp, Unsend, ViewerId,
 };
-use afterglow_scorer::{ViewerState, Weights};
+use afterglow_scorer::{Rulebooks, ViewerState};
 use afterglow_store::{Account, Brand, FoldInput, FoldOutput, Store, StoreOptions, ViewerRow};
 use axum::body::Body as HttpBody;
 use axum::http::{Request, StatusCode};
@@ -47,7 +47,7 @@ fn message(mid: &str, text: &str) -> Body {
 fn fold(input: FoldInput<'_>) -> FoldOutput {
     let row = |viewer: afterglow_store::ViewerFold<'_>| {
         let mut state = ViewerState::default();
-        viewer.new.iter().for_each(|interaction| state.apply(interaction, &Weights::default()));
+        viewer.new.iter().for_each(|interaction| state.apply(interaction, &Scoring::default()));
         ViewerRow {
             key: viewer.key,
             brand: viewer.brand,
@@ -59,6 +59,10 @@ fn fold(input: FoldInput<'_>) -> FoldOutput {
             last_seen: NOW,
             needs_reply_since: state.needs_reply_since(),
             rules_version: "test".into(),
+            tags: Vec::new(),
+            due: None,
+            triage: None,
+            review: None,
             state: serde_json::to_string(&state).unwrap(),
         }
     };
@@ -73,7 +77,14 @@ impl Site {
         for brand in ["lumen", "umbra"] {
             let settings = BrandSettings::default();
             let (id, time_zone) = (BrandId::new(brand), "UTC".into());
-            let row = Brand { id: id.clone(), name: brand.to_uppercase(), time_zone, settings, created: NOW };
+            let row = Brand {
+                id: id.clone(),
+                name: brand.to_uppercase(),
+                time_zone,
+                settings,
+                document_version: 0,
+                created: NOW,
+            };
             store.upsert_brand(&row).await.unwrap();
             let account = Account {
                 id: AccountId::new(format!("account-of-{brand}")),
@@ -102,7 +113,7 @@ impl Site {
             said("umbra", "jonas", 1, message("m9", "for umbra alone")),
         ];
         store.apply_interactions(&happened, NOW, 1_000, fold).await.unwrap();
-        let console = Console { store: store.clone(), clock: Arc::new(|| NOW), weights: Weights::default() };
+        let console = Console { store: store.clone(), clock: Arc::new(|| NOW), rulebooks: Rulebooks::default() };
         Self { router: router(console), store, _folder: folder }
     }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use afterglow_domain::{Interaction, Timestamp, ViewerKey};
+use afterglow_rules::{ConditionError, Rulebook};
 use afterglow_store::{BrandStore, StoreError};
 
 use crate::daily_log::{DailyLog, FOLLOWED_MS, Material, daily_log};
@@ -17,6 +18,9 @@ pub enum CollectError {
     /// The date or the brand's time zone is wrong.
     #[error(transparent)]
     Day(#[from] DayError),
+    /// The brand's rules cannot be used: they were applied by a newer program.
+    #[error("the brand's rules cannot be used")]
+    Rules(#[from] ConditionError),
     /// The store failed.
     #[error("the store failed")]
     Store(#[from] StoreError),
@@ -47,5 +51,6 @@ pub async fn daily_log_of(
             viewers.insert(key, (serde_json::from_str(&detail.row.state)?, detail.consent));
         }
     }
-    Ok(daily_log(&day, &Material { interactions, sent, viewers }, now))
+    let rulebook = Rulebook::compile(&brand.settings, brand.document_version)?;
+    Ok(daily_log(&day, &Material { interactions, sent, viewers }, &rulebook, now))
 }

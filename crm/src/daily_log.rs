@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use afterglow_domain::{
-    Body, Consent, DAY_MS, HOUR_MS, Interaction, Kind, Segment, SegmentReason, Timestamp, ViewerKey,
-};
+use afterglow_domain::{Body, Consent, DAY_MS, HOUR_MS, Interaction, Kind, Segment, Timestamp, ViewerKey};
+use afterglow_rules::Rulebook;
 use afterglow_scorer::{ViewerState, segment_at};
 use serde::Serialize;
 
@@ -104,7 +103,7 @@ pub struct DailyLog {
 }
 
 /// The log of `day` as it stands at `now`.
-pub fn daily_log(day: &Day, material: &Material, now: Timestamp) -> DailyLog {
+pub fn daily_log(day: &Day, material: &Material, rulebook: &Rulebook, now: Timestamp) -> DailyLog {
     // A viewer has a line for each Story, and one for what was about none.
     let mut lines: BTreeMap<(ViewerKey, Option<String>), Vec<&Interaction>> = BTreeMap::new();
     for interaction in material.interactions.iter().filter(|i| day.holds(i.occurred) && trigger(i).is_some()) {
@@ -115,7 +114,7 @@ pub fn daily_log(day: &Day, material: &Material, now: Timestamp) -> DailyLog {
     let mut rows: Vec<(Action, Timestamp, LogRow)> = lines
         .into_iter()
         .map(|((key, story_id), happened)| {
-            let row = row(day, &key, story_id, &happened, material, now);
+            let row = row(day, &key, story_id, &happened, (material, rulebook), now);
             (row.required_action, happened.iter().map(|i| i.occurred).min().unwrap_or_default(), row)
         })
         .collect();
@@ -128,15 +127,16 @@ fn row(
     key: &ViewerKey,
     story_id: Option<String>,
     happened: &[&Interaction],
-    material: &Material,
+    (material, rulebook): (&Material, &Rulebook),
     now: Timestamp,
 ) -> LogRow {
     let unknown = (ViewerState::default(), Consent::default());
     let (state, consent) = material.viewers.get(key).unwrap_or(&unknown);
-    let (segment, why) = segment_at(state, now);
+    // A rule that fails puts nobody in a segment; the scorer counts and tells of it.
+    let segment = segment_at(state, rulebook, now).map_or(Segment::Cool, |(segment, _)| segment);
     let views = happened.iter().filter(|i| i.kind() == Kind::ObservedView).count();
     let strongest = happened.iter().filter_map(|i| trigger(i)).min().unwrap_or(Trigger::View);
-    let seen_before = views > 1 || why == SegmentReason::TwoViewsIn24h;
+    let seen_before = views > 1 || state.repeat_view().is_some_and(|at| now.since(at) < DAY_MS);
     let trigger = if strongest == Trigger::View && seen_before { Trigger::Repeat } else { strongest };
     let begun = happened.iter().map(|i| i.occurred).min().unwrap_or(day.begin);
     let silent = matches!(consent.state(), Some(afterglow_domain::ConsentState::OptedOut));

@@ -10,10 +10,10 @@
 //! | account | no token, or the account is paused | – |
 //! | play, text | the brand switched it off; the text cannot be sent | Meta, "Send messages": 1000 bytes |
 
-use afterglow_domain::{Cause, ConsentState, Decision, Facts, Intent, Play, Reason, Timestamp, WindowRule};
+use afterglow_domain::{Cause, ConsentState, Decision, Facts, Intent, Reason, Rollout, Timestamp, WindowRule};
 
 /// Names this set of gates in the ledger.
-pub const POLICY_VERSION: &str = "gate-1";
+pub const POLICY_VERSION: &str = "gate-2";
 
 /// UTF-8 bytes that an Instagram message may have (Meta, "Send messages", read 2026).
 pub const TEXT_MAX_BYTES: usize = 1000;
@@ -47,22 +47,27 @@ pub fn decide(intent: &Intent, facts: &Facts, now: Timestamp, policy: &Policy) -
         };
     };
     let mut never = never(cause, facts, now, policy);
-    never.extend(play_gates(intent.play, facts));
+    never.extend(play_gates(intent, facts));
     if !never.is_empty() {
         return Decision::drop(never);
     }
+    let shadow = facts.play.as_ref().is_some_and(|play| play.rollout == Rollout::Shadow);
     let ask = ask_a_person(facts);
-    if !ask.is_empty() {
+    if !ask.is_empty() && !shadow {
         return Decision::hold(ask);
+    }
+    if shadow {
+        // Last of all gates: the ledger shows what would have been, and nobody is asked about what is only tried.
+        let mut reasons = vec![Reason::Shadow];
+        reasons.extend(ask);
+        return Decision::drop(reasons);
     }
     Decision::send()
 }
 
 /// The text that an intent speaks.
-pub fn text_for(play: Play, facts: &Facts) -> &str {
-    match play {
-        Play::StoryReplyAutoresponder => facts.settings.story_reply_autoresponder.text.trim(),
-    }
+pub fn text_for(facts: &Facts) -> &str {
+    facts.play.as_ref().map_or("", |play| play.text.trim())
 }
 
 fn never(cause: &Cause, facts: &Facts, now: Timestamp, policy: &Policy) -> Vec<Reason> {
@@ -81,15 +86,16 @@ fn never(cause: &Cause, facts: &Facts, now: Timestamp, policy: &Policy) -> Vec<R
     reasons
 }
 
-fn play_gates(play: Play, facts: &Facts) -> Vec<Reason> {
+fn play_gates(intent: &Intent, facts: &Facts) -> Vec<Reason> {
     let mut reasons = Vec::new();
-    match play {
-        Play::StoryReplyAutoresponder if !facts.settings.story_reply_autoresponder.enabled => {
-            reasons.push(Reason::PlayOff);
+    match facts.play.as_ref().map(|play| play.rollout) {
+        None | Some(Rollout::Off) => return vec![Reason::PlayOff],
+        Some(pilot @ Rollout::Pilot(_)) if !pilot.includes(&intent.play, &intent.viewer_key()) => {
+            reasons.push(Reason::NotInPilot);
         }
-        Play::StoryReplyAutoresponder => {}
+        Some(_) => {}
     }
-    let text = text_for(play, facts);
+    let text = text_for(facts);
     if text.is_empty() || text.len() > TEXT_MAX_BYTES {
         reasons.push(Reason::BadText);
     }
@@ -122,8 +128,7 @@ fn ask_a_person(facts: &Facts) -> Vec<Reason> {
 mod tests {
     use afterglow_domain::Verdict::{Defer, Drop, Hold, Send};
     use afterglow_domain::{
-        AccountFacts, AccountId, BrandId, BrandSettings, DAY_MS, DerivedId, InteractionId, Kind,
-        StoryReplyAutoresponder, Verdict, ViewerId,
+        AccountFacts, AccountId, BrandId, DAY_MS, DerivedId, InteractionId, Kind, PlayFacts, PlayId, Verdict, ViewerId,
     };
     use proptest::prelude::*;
 
@@ -134,14 +139,15 @@ mod tests {
     fn intent() -> Intent {
         let cause = InteractionId::derive(&["message", "a", "mid"]);
         Intent {
-            id: Intent::derive_id(Play::StoryReplyAutoresponder, cause),
+            id: Intent::derive_id(&PlayId::new("thanks"), cause),
             brand: BrandId::new("lumen"),
             account: AccountId::new("1"),
             viewer: ViewerId::new("2"),
-            play: Play::StoryReplyAutoresponder,
+            play: PlayId::new("thanks"),
             cause,
             cause_kind: Kind::StoryReply,
             cause_occurred: Timestamp::from_millis(T),
+            comment_id: None,
             created: Timestamp::from_millis(T),
         }
     }
@@ -156,10 +162,7 @@ mod tests {
             }),
             last_contact: Some(Timestamp::from_millis(T)),
             account: Some(AccountFacts { has_token: true, paused: None }),
-            settings: BrandSettings {
-                story_reply_autoresponder: StoryReplyAutoresponder { enabled: true, text: "Hi".into() },
-                ..BrandSettings::default()
-            },
+            play: Some(PlayFacts { rollout: Rollout::On, text: "Hi".into() }),
             ..Facts::default()
         }
     }
@@ -180,6 +183,11 @@ mod tests {
         let cause = |change: fn(&mut Cause)| {
             let mut facts = open();
             facts.cause.as_mut().map(change);
+            facts
+        };
+        let play = |change: fn(&mut PlayFacts)| {
+            let mut facts = open();
+            facts.play.as_mut().map(change);
             facts
         };
         let late = DAY_MS - Policy::default().clock_skew_allowance_ms;
@@ -209,11 +217,14 @@ mod tests {
                 0,
                 (Hold, Reason::AccountPaused),
             ),
-            ("play off", with(|f| f.settings.story_reply_autoresponder.enabled = false), 0, (Drop, Reason::PlayOff)),
-            ("no text", with(|f| f.settings.story_reply_autoresponder.text = "  ".into()), 0, (Drop, Reason::BadText)),
+            ("play off", play(|p| p.rollout = Rollout::Off), 0, (Drop, Reason::PlayOff)),
+            ("play gone", with(|f| f.play = None), 0, (Drop, Reason::PlayOff)),
+            ("shadow", play(|p| p.rollout = Rollout::Shadow), 0, (Drop, Reason::Shadow)),
+            ("a pilot of others", play(|p| p.rollout = Rollout::Pilot(1)), 0, (Drop, Reason::NotInPilot)),
+            ("no text", play(|p| p.text = "  ".into()), 0, (Drop, Reason::BadText)),
             (
                 "1001 bytes in 1000 letters",
-                with(|f| f.settings.story_reply_autoresponder.text = format!("é{}", "x".repeat(999))),
+                play(|p| p.text = format!("é{}", "x".repeat(999))),
                 0,
                 (Drop, Reason::BadText),
             ),
@@ -227,7 +238,8 @@ mod tests {
         #[test]
         fn never_unwanted(
             consent in prop::sample::select(vec![None, Some(ConsentState::OptedOut), Some(ConsentState::Ambiguous), Some(ConsentState::OptedIn)]),
-            handed_over: bool, answered: bool, contact: bool, has_token: bool, paused: bool, enabled: bool,
+            handed_over: bool, answered: bool, contact: bool, has_token: bool, paused: bool,
+            rollout in prop::sample::select(vec![Rollout::Off, Rollout::Shadow, Rollout::Pilot(50), Rollout::On]),
             opens in prop::sample::select(vec![WindowRule::Nothing, WindowRule::Standard, WindowRule::PrivateReply]),
             after_ms in -DAY_MS..10 * DAY_MS,
         ) {
@@ -235,14 +247,15 @@ mod tests {
             facts.consent = consent;
             facts.handed_over = handed_over;
             facts.answered = answered;
-            facts.settings.story_reply_autoresponder.enabled = enabled;
+            facts.play = Some(PlayFacts { rollout, text: "Hi".into() });
             facts.account = Some(AccountFacts { has_token, paused: paused.then(|| "x".into()) });
             facts.cause = Some(Cause { contact, opens, ..facts.cause.clone().unwrap() });
             let (verdict, reasons) = verdict(&facts, after_ms);
             prop_assert!(!reasons.is_empty());
             if verdict == Verdict::Send {
                 prop_assert!(consent != Some(ConsentState::OptedOut) && consent != Some(ConsentState::Ambiguous));
-                prop_assert!(contact && !answered && !handed_over && has_token && !paused && enabled);
+                prop_assert!(contact && !answered && !handed_over && has_token && !paused);
+                prop_assert!(rollout.includes(&intent().play, &intent().viewer_key()) && rollout != Rollout::Shadow);
                 prop_assert!(after_ms < opens.length_ms());
             }
         }

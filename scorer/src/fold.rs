@@ -3,64 +3,123 @@
 use std::collections::HashMap;
 
 use afterglow_bus::Lane;
-use afterglow_domain::{Interaction, InteractionId, Timestamp};
+use afterglow_domain::{Intent, InteractionId, Segment, Timestamp};
+use afterglow_rules::{EvaluationError, Rulebook};
 use afterglow_store::{FoldInput, FoldOutput, OutboxMessage, ViewerFold, ViewerRow};
 
-use crate::{ViewerState, Weights, intents_for, segment_at};
+use crate::plays::{Before, intents_for};
+use crate::rulebooks::Rulebooks;
+use crate::standing::{next_change, standing};
+use crate::state::ViewerState;
 
 /// Trace contexts by interaction.
 pub(crate) type Traces = HashMap<InteractionId, String>;
 
 /// Folds what is new into the viewers given. A viewer whose stored state cannot be read is left out, and the store then
 /// refuses the whole batch: better late than wrong.
-pub(crate) fn fold(input: FoldInput<'_>, now: Timestamp, weights: &Weights, traces: &Traces) -> FoldOutput {
+pub(crate) fn fold(input: FoldInput<'_>, now: Timestamp, rulebooks: &Rulebooks, traces: &Traces) -> FoldOutput {
     let mut output = FoldOutput::default();
     for viewer in input.viewers {
-        output.outbox.extend(viewer.new.iter().filter_map(|interaction| wish(interaction, now, traces)));
-        match folded(viewer, weights) {
-            Ok(row) => output.viewers.push(row),
+        let rulebook = rulebooks.of(&viewer.brand);
+        match folded(viewer, &rulebook, now) {
+            Ok((row, intents)) => {
+                output.viewers.push(row);
+                output.outbox.extend(intents.iter().filter_map(|intent| message(intent, traces)));
+            }
             Err(error) => tracing::error!(%error, "a stored viewer state cannot be read or written"),
         }
     }
     output
 }
 
-fn folded(viewer: ViewerFold<'_>, weights: &Weights) -> serde_json::Result<ViewerRow> {
+fn folded(viewer: ViewerFold<'_>, rulebook: &Rulebook, now: Timestamp) -> serde_json::Result<(ViewerRow, Vec<Intent>)> {
     let ViewerFold { key, brand, before, new } = viewer;
     let mut state: ViewerState = match &before {
         Some(row) => serde_json::from_str(&row.state)?,
         None => ViewerState::default(),
     };
+    let mut intents = Vec::new();
     for interaction in new {
-        state.apply(interaction, weights);
+        // A rule that fails holds its play back, is counted, and stops nothing else.
+        let stood = Before::of(&state, rulebook, interaction.occurred).unwrap_or_else(|error| failed(&error, None));
+        state.apply(interaction, &rulebook.scoring);
+        let wished = intents_for(interaction, stood.as_ref(), &state, rulebook, now);
+        intents.extend(wished.unwrap_or_else(|error| failed(&error, Vec::new())));
     }
-    let (first_seen, last_seen) = state.seen.unwrap_or_default();
-    Ok(ViewerRow {
+    let last = before.map(|row| (row.segment, row.tags));
+    let blank = ViewerRow {
         key,
         brand,
+        username: None,
+        state: String::new(),
+        segment: Segment::Cool,
+        score_rank: 0.0,
+        last_contact: None,
+        first_seen: now,
+        last_seen: now,
+        needs_reply_since: None,
+        rules_version: String::new(),
+        tags: Vec::new(),
+        due: None,
+        triage: None,
+        review: None,
+    };
+    let as_of = state.as_of();
+    Ok((row_of(&state, rulebook, last, as_of, blank)?, intents))
+}
+
+/// The row of a state, as of `at`. If a rule fails, segment and tags stay as they were last.
+pub(crate) fn row_of(
+    state: &ViewerState,
+    rulebook: &Rulebook,
+    last: Option<(Segment, Vec<String>)>,
+    at: Timestamp,
+    row: ViewerRow,
+) -> serde_json::Result<ViewerRow> {
+    let (first_seen, last_seen) = state.seen.unwrap_or_default();
+    let stands = standing(state, rulebook, at);
+    let (segment, tags, due, triage) = match stands {
+        Ok(stands) => (stands.segment, stands.tags, stands.due, stands.triage),
+        Err(error) => {
+            let (segment, tags) = failed(&error, last.unwrap_or((Segment::Cool, Vec::new())));
+            let due = state.needs_reply_since().map(|since| since.plus(rulebook.sla.target_ms(segment)));
+            (segment, tags, due, due)
+        }
+    };
+    Ok(ViewerRow {
         username: state.username.as_ref().map(|(_, name)| name.clone()),
-        segment: segment_at(&state, state.as_of()).0,
-        score_rank: state.score.log2().unwrap_or(f64::from(i16::MIN)), // below any viewer with a score
+        segment,
+        score_rank: state.rank(&rulebook.scoring),
         last_contact: state.contact,
         first_seen,
         last_seen,
         needs_reply_since: state.needs_reply_since(),
-        rules_version: weights.version.into(),
+        rules_version: rulebook.version.to_string(),
         state: serde_json::to_string(&state)?,
+        tags,
+        due,
+        triage,
+        review: next_change(state, rulebook, at),
+        ..row
     })
 }
 
-fn wish(interaction: &Interaction, now: Timestamp, traces: &Traces) -> Option<OutboxMessage> {
-    let intent = intents_for(interaction, now)?;
+fn failed<T>(error: &EvaluationError, instead: T) -> T {
+    metrics::counter!("afterglow_rule_failures_total").increment(1);
+    tracing::error!(%error, "a rule fails: what it would decide stays as it was");
+    instead
+}
+
+fn message(intent: &Intent, traces: &Traces) -> Option<OutboxMessage> {
     // An intent is plain data; were it not to serialise, the wish would be lost without a trace.
-    let body = serde_json::to_vec(&intent)
+    let body = serde_json::to_vec(intent)
         .inspect_err(|error| tracing::error!(intent = %intent.id, %error, "an intent cannot be written"))
         .ok()?;
     Some(OutboxMessage {
         lane: Lane::Intents.as_str().into(),
         message_id: intent.id.to_string(),
         key: intent.viewer_key().to_string(),
-        traceparent: traces.get(&interaction.id).cloned(),
+        traceparent: traces.get(&intent.cause).cloned(),
         body,
     })
 }

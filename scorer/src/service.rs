@@ -13,9 +13,9 @@ use afterglow_store::{Applied, FoldInput, Store, StoreError};
 use backon::{ExponentialBuilder, Retryable as _};
 use tokio_util::sync::CancellationToken;
 
-use crate::Weights;
 use crate::fold::{Traces, fold};
-use crate::relay;
+use crate::rulebooks::Rulebooks;
+use crate::{relay, review};
 
 /// The scorer's loop.
 pub struct Scorer {
@@ -25,8 +25,10 @@ pub struct Scorer {
     pub bus: Arc<dyn Bus>,
     /// The time.
     pub clock: Clock,
-    /// What interactions are worth.
-    pub weights: Weights,
+    /// The rules in force.
+    pub rulebooks: Rulebooks,
+    /// How often it is looked for documents that were applied.
+    pub rules_refresh: Duration,
     /// Interactions in one transaction at most, ≥ 1.
     pub batch_max: usize,
     /// How long a batch waits to fill.
@@ -70,14 +72,18 @@ impl Scorer {
         let relay_stop = stop.child_token();
         let relay = relay::run(self.store.clone(), &*self.bus, Arc::clone(&self.clock), relay_stop.clone());
         let orphans = crate::orphans::run(&self.store, &self.clock, self.park_ms, &relay_stop);
-        let (worked, (), ()) = tokio::join!(
+        let reviews = review::run(&self.store, &self.clock, &self.rulebooks, &relay_stop);
+        let rules = self.rulebooks.keep_fresh(&self.store, self.rules_refresh, &relay_stop);
+        let (worked, (), (), (), ()) = tokio::join!(
             async {
                 let worked = work.await;
                 relay_stop.cancel();
                 worked
             },
             relay,
-            orphans
+            orphans,
+            reviews,
+            rules
         );
         worked
     }
@@ -118,10 +124,11 @@ impl Scorer {
             batch.iter().filter_map(|read| Some((read.interaction.id, read.delivery.message.traceparent.clone()?)));
         let traces: Arc<Traces> = Arc::new(traces.collect());
         let attempt = || {
-            let (store, now, weights) = (self.store.clone(), (self.clock)(), self.weights.clone());
+            let (store, now, rulebooks) = (self.store.clone(), (self.clock)(), self.rulebooks.clone());
             let (interactions, traces) = (Arc::clone(&interactions), Arc::clone(&traces));
             async move {
-                let fold = |input: FoldInput<'_>| fold(input, now, &weights, &traces);
+                rulebooks.know(&store, interactions.iter().map(|interaction| &interaction.brand)).await?;
+                let fold = |input: FoldInput<'_>| fold(input, now, &rulebooks, &traces);
                 store.apply_interactions(&interactions, now, relay::LEASE_MS, fold).await
             }
         };

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use afterglow_domain::{Kind, WindowRule};
+use afterglow_domain::{Kind, Scoring, WindowRule};
 use afterglow_meta::webhook::FIELDS;
-use afterglow_scorer::Weights;
 
 /// Kinds that no webhook brings, with what does.
 const OTHERS: [(Kind, &str); 6] = [
@@ -26,7 +25,7 @@ fn window(kind: Kind) -> &'static str {
 }
 
 fn row(source: &str, kind: Kind, note: &str) -> String {
-    let weight = Weights::default().milli(kind);
+    let weight = Scoring::default().milli(kind);
     let weight = if weight == 0 { "–".to_owned() } else { format!("{}", weight / 1000) };
     format!("| {source} | `{}` | {weight} | {} | {note} |\n", kind.as_str(), window(kind))
 }

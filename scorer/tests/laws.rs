@@ -5,10 +5,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use afterglow_domain::{BrandId, Channel, HOUR_MS, Intent, Timestamp};
+use afterglow_domain::{BrandId, BrandSettings, Channel, HOUR_MS, Timestamp};
 use afterglow_meta::Verified;
 use afterglow_meta::webhook::{Interpreted, interpret};
-use afterglow_scorer::{ViewerState, Weights, intents_for, segment_at};
+use afterglow_rules::Rulebook;
+use afterglow_scorer::{ViewerState, intents_for, next_change, standing};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -43,11 +44,28 @@ fn act(n: usize, viewer: u8, what: u8, hour: i64) -> Value {
     }
 }
 
+/// The interactions of `entries`, each once.
+fn interactions(entries: &[Value]) -> Vec<afterglow_domain::Interaction> {
+    let directory = |_: Channel, _: &str| Some(BrandId::new("lumen"));
+    let received = Timestamp::from_millis(START + 1000 * HOUR_MS);
+    let (mut known, mut all) = (BTreeSet::new(), Vec::new());
+    for entry in entries {
+        let body = serde_json::to_vec(&json!({ "object": "instagram", "entry": [entry] })).unwrap();
+        for event in interpret(&Verified::replayed(body.into()), received, &directory).events {
+            let Interpreted::Interaction(interaction) = event else { panic!("every act is understood") };
+            if known.insert(interaction.id) {
+                all.push(*interaction);
+            }
+        }
+    }
+    all
+}
+
 /// States and wishes after `entries`, delivered in this order.
 fn outcome(entries: &[Value]) -> (BTreeMap<String, String>, BTreeSet<String>) {
     let directory = |_: Channel, _: &str| Some(BrandId::new("lumen"));
     let received = Timestamp::from_millis(START + 1000 * HOUR_MS);
-    let weights = Weights::default();
+    let rules = Rulebook::compile(&BrandSettings::answering_story_replies("Thanks!"), 1).unwrap();
     let (mut known, mut intents) = (BTreeSet::new(), BTreeSet::new());
     let mut states: BTreeMap<_, ViewerState> = BTreeMap::new();
     for entry in entries {
@@ -56,17 +74,18 @@ fn outcome(entries: &[Value]) -> (BTreeMap<String, String>, BTreeSet<String>) {
             let Interpreted::Interaction(interaction) = event else { panic!("every act is understood") };
             if known.insert(interaction.id) {
                 let state = states.entry(interaction.viewer_key().unwrap()).or_default();
-                state.apply(&interaction, &weights);
-                let wish: Option<Intent> = intents_for(&interaction, received);
-                intents.extend(wish.map(|intent| intent.id.to_string()));
+                state.apply(&interaction, &rules.scoring);
+                let wishes = intents_for(&interaction, None, state, &rules, received).unwrap();
+                intents.extend(wishes.iter().map(|intent| intent.id.to_string()));
             }
         }
     }
     let shown = |(key, state): (afterglow_domain::ViewerKey, ViewerState)| {
-        let segment = segment_at(&state, state.as_of());
+        let at = state.as_of();
+        let stands = (standing(&state, &rules, at).unwrap(), next_change(&state, &rules, at));
         (
             key.to_string(),
-            format!("{} {segment:?} {:?}", serde_json::to_string(&state).unwrap(), state.needs_reply_since()),
+            format!("{} {stands:?} {:?}", serde_json::to_string(&state).unwrap(), state.needs_reply_since()),
         )
     };
     (states.into_iter().map(shown).collect(), intents)
@@ -87,6 +106,22 @@ proptest! {
         keyed.sort_by_key(|(key, _)| *key);
         let shuffled: Vec<Value> = keyed.into_iter().map(|(_, entry)| entry).collect();
         prop_assert_eq!(outcome(&entries), outcome(&shuffled));
+    }
+}
+
+proptest! {
+    /// Two replicas that saw one part each know together what one knows that saw all.
+    #[test]
+    fn parts_merge(
+        acts in prop::collection::vec((0u8..1, 0u8..8, 0i64..200), 1..60),
+        split in any::<prop::sample::Index>(),
+    ) {
+        let entries: Vec<Value> = acts.iter().enumerate().map(|(n, (who, what, hour))| act(n, *who, *what, *hour)).collect();
+        let (all, scoring) = (interactions(&entries), BrandSettings::default().scoring);
+        let (left, right) = all.split_at(split.index(all.len() + 1).min(all.len()));
+        let mut merged = ViewerState::of(right, &scoring);
+        merged.merge(&ViewerState::of(left, &scoring));
+        prop_assert_eq!(serde_json::to_string(&merged).unwrap(), serde_json::to_string(&ViewerState::of(&all, &scoring)).unwrap());
     }
 }
 

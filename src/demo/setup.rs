@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 
 use afterglow_bus::Lane;
-use afterglow_domain::{BrandSettings, Channel, IntentStatus, Login, Source, StoryReplyAutoresponder, Timestamp};
+use afterglow_domain::{BrandSettings, Channel, IntentStatus, Login, Source, Timestamp};
 use afterglow_runtime::{Secret, Settings};
 use afterglow_sim::account::{self, Layout};
 use afterglow_sim::{Sim, SimOptions};
@@ -64,12 +64,14 @@ pub(super) async fn brands(parts: &Parts, sim: &Sim) -> anyhow::Result<()> {
     let keyring = Arc::new(keyring(&parts.settings)?);
     let now = (parts.clock)();
     for (account, (name, time_zone, text)) in sim.accounts().iter().zip(BRANDS) {
-        let story_reply_autoresponder = StoryReplyAutoresponder { enabled: account.autoresponder, text: text.into() };
+        let settings =
+            if account.autoresponder { BrandSettings::answering_story_replies(text) } else { BrandSettings::default() };
         let brand = Brand {
             id: account.brand.clone(),
             name: name.into(),
             time_zone: time_zone.into(),
-            settings: BrandSettings { story_reply_autoresponder, ..BrandSettings::default() },
+            settings,
+            document_version: 0,
             created: now,
         };
         parts.store.upsert_brand(&brand).await?;

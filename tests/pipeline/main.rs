@@ -16,6 +16,7 @@ mod installation;
 mod observations;
 mod partners;
 mod processes;
+mod rules;
 mod stopping;
 mod story_insights;
 mod sweep;

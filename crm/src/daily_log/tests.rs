@@ -1,8 +1,8 @@
 use afterglow_domain::{
-    AccountId, BrandId, Channel, ConsentState, Conversion, DerivedId, InteractionId, Message, Observation, ReplyTo,
-    Source, ViewerId,
+    AccountId, BrandId, BrandSettings, Channel, ConsentState, Conversion, DerivedId, InteractionId, Message,
+    Observation, ReplyTo, Scoring, Source, ViewerId,
 };
-use afterglow_scorer::Weights;
+use afterglow_rules::Rulebook;
 
 use super::*;
 
@@ -45,18 +45,19 @@ fn log(interactions: Vec<Interaction>, sent: &[(&str, i64)], stopped: &[&str], n
     let mut viewers: BTreeMap<ViewerKey, (ViewerState, Consent)> = BTreeMap::new();
     for interaction in &interactions {
         let (state, _) = viewers.entry(interaction.viewer_key().unwrap()).or_default();
-        state.apply(interaction, &Weights::default());
+        state.apply(interaction, &Scoring::default());
     }
     for (viewer, hours) in sent {
         let echo = did(viewer, at(*hours), Body::MessageSent(Message::default()));
-        viewers.entry(key(viewer)).or_default().0.apply(&echo, &Weights::default());
+        viewers.entry(key(viewer)).or_default().0.apply(&echo, &Scoring::default());
     }
     for viewer in stopped {
         viewers.entry(key(viewer)).or_default().1.apply(ConsentState::OptedOut, at(1));
     }
     let sent = sent.iter().map(|(viewer, hours)| (key(viewer), at(*hours))).collect();
     let day = Day::new("2026-11-24", "Europe/Amsterdam").unwrap();
-    daily_log(&day, &Material { interactions, sent, viewers }, now)
+    let rules = Rulebook::compile(&BrandSettings::default(), 0).unwrap();
+    daily_log(&day, &Material { interactions, sent, viewers }, &rules, now)
 }
 
 #[test]

@@ -63,7 +63,7 @@ pub(super) async fn speak(
 
 fn judged(intent: &Intent, facts: &Facts, now: Timestamp, responder: &Responder) -> (Decision, Option<String>) {
     let decision = decide(intent, facts, now, &responder.policy);
-    let text = (decision.verdict == Verdict::Send).then(|| text_for(intent.play, facts).to_owned());
+    let text = (decision.verdict == Verdict::Send).then(|| text_for(facts).to_owned());
     (decision, text)
 }
 
@@ -94,8 +94,11 @@ async fn call(responder: &Responder, intent: &Intent, reservation: &Reservation)
 async fn ask(responder: &Responder, token: &Token, reservation: &Reservation, intent: &Intent) -> SendOutcome {
     let account = GraphAccount { id: &reservation.account, login: token.login, token: &token.secret };
     let metadata = reservation.send.to_string();
-    let message =
-        SendMessage { recipient: Recipient::Person(&reservation.viewer), text: &reservation.text, metadata: &metadata };
+    let recipient = match &intent.comment_id {
+        Some(comment) => Recipient::Comment(comment),
+        None => Recipient::Person(&reservation.viewer),
+    };
+    let message = SendMessage { recipient, text: &reservation.text, metadata: &metadata };
     let begun = tokio::time::Instant::now();
     let report = responder.graph.send(&account, &message).await;
     metrics::histogram!("afterglow_send_seconds").record(begun.elapsed().as_secs_f64());

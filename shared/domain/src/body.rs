@@ -396,6 +396,7 @@ macro_rules! kinds {
         /// The name of what happened.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(rename_all = "snake_case")]
+        #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
         pub enum Kind {
             $(#[doc = concat!("`", $name, "`")] $variant),+
         }

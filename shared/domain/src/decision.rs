@@ -52,8 +52,12 @@ pub enum Reason {
     NoToken,
     /// The account is paused (Meta restricted it, or an operator did).
     AccountPaused,
-    /// The brand has switched this play off.
+    /// The brand has switched this play off, or has none of this name.
     PlayOff,
+    /// The play only shows what it would do.
+    Shadow,
+    /// The play is tried on other viewers.
+    NotInPilot,
     /// The text cannot be sent as it is.
     BadText,
     /// Limits leave no room just now.
@@ -80,6 +84,8 @@ impl Reason {
             Reason::NoToken => "no_token",
             Reason::AccountPaused => "account_paused",
             Reason::PlayOff => "play_off",
+            Reason::Shadow => "shadow",
+            Reason::NotInPilot => "not_in_pilot",
             Reason::BadText => "bad_text",
             Reason::RateLimited => "rate_limited",
             Reason::RefusedByMeta => "refused_by_meta",

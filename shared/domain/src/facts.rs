@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BrandSettings, ConsentState, Interaction, Kind, Timestamp, Window, WindowRule};
+use crate::{BrandSettings, ConsentState, Interaction, Kind, PlayId, Rollout, Timestamp, Window, WindowRule};
 
 /// Everything a decision depends on, besides the intent and the time.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,8 +23,10 @@ pub struct Facts {
     pub answered: bool,
     /// The account, if it is known.
     pub account: Option<AccountFacts>,
-    /// The brand's settings; the defaults (everything off) if the brand is unknown.
-    pub settings: BrandSettings,
+    /// The play, as the brand has it now; `None` if it has none of this name.
+    pub play: Option<PlayFacts>,
+    /// The version of the brand document that says so.
+    pub document_version: i64,
     /// How often this intent has been judged "send" before.
     pub attempts: i64,
 }
@@ -56,6 +58,24 @@ impl Cause {
     /// The window it opens.
     pub const fn window(&self) -> Window {
         Window { rule: self.opens, opened: self.occurred }
+    }
+}
+
+/// What the gate needs of the play.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlayFacts {
+    /// For whom it works.
+    pub rollout: Rollout,
+    /// What would be said; empty if the snippet is missing.
+    pub text: String,
+}
+
+impl PlayFacts {
+    /// What the gate needs of the play `name`.
+    pub fn of(settings: &BrandSettings, name: &PlayId) -> Option<Self> {
+        let play = settings.play(name.as_str())?;
+        let text = settings.snippets.get(&play.say).map(|snippet| snippet.text.clone()).unwrap_or_default();
+        Some(Self { rollout: play.rollout, text })
     }
 }
 

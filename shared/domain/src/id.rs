@@ -40,6 +40,10 @@ text_id! {
     AccountId
 }
 text_id! {
+    /// What to say and when, by the name that the brand gave it.
+    PlayId
+}
+text_id! {
     /// One person as one account sees them: an IGSID (Instagram) or PSID (Messenger).
     ViewerId
 }

@@ -2,24 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AccountId, BrandId, DerivedId, IntentId, InteractionId, Kind, SendId, Timestamp, ViewerId, ViewerKey};
-
-/// What to say and when.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Play {
-    /// One answer to a Story reply.
-    StoryReplyAutoresponder,
-}
-
-impl Play {
-    /// The name as stored and shown.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Play::StoryReplyAutoresponder => "story_reply_autoresponder",
-        }
-    }
-}
+use crate::{
+    AccountId, BrandId, DerivedId, IntentId, InteractionId, Kind, PlayId, SendId, Timestamp, ViewerId, ViewerKey,
+};
 
 /// The scorer's wish, written in the same transaction as the state that led to it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,20 +18,23 @@ pub struct Intent {
     /// To whom.
     pub viewer: ViewerId,
     /// What would be said.
-    pub play: Play,
+    pub play: PlayId,
     /// The interaction that is answered.
     pub cause: InteractionId,
     /// Its kind.
     pub cause_kind: Kind,
     /// When it happened.
     pub cause_occurred: Timestamp,
+    /// Meta's id of the comment, if one is answered: then the answer is a private reply to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment_id: Option<String>,
     /// When the scorer wished it.
     pub created: Timestamp,
 }
 
 impl Intent {
     /// The id of the wish that `play` answer `cause`.
-    pub fn derive_id(play: Play, cause: InteractionId) -> IntentId {
+    pub fn derive_id(play: &PlayId, cause: InteractionId) -> IntentId {
         IntentId::derive(&["intent", play.as_str(), &cause.to_string()])
     }
 

@@ -43,17 +43,20 @@ pub use body::{
     Attachment, Body, Click, Comment, Conversion, FeedItem, Handover, Kind, Mention, Message, MessageEdit, Observation,
     OptIn, PolicyEnforcement, Postback, Reaction, Referral, ReplyTo, Seen, StoryInsights, Unsend,
 };
-pub use brand::{BrandSettings, Retention, StoryReplyAutoresponder};
+pub use brand::{
+    BrandSettings, PlayRule, Retention, Rollout, Scoring, SegmentRule, SegmentRules, Signal, Sla, Snippet, TagRule,
+    Trigger,
+};
 pub use cloudevent::{CloudEventError, SPEC_VERSION};
 pub use consent::{Consent, ConsentChange, ConsentState};
 pub use control::{Control, ControlChange, FenceChange};
 pub use decision::{Decision, Reason, Verdict};
-pub use facts::{AccountFacts, Cause, Facts};
-pub use id::{AccountId, BrandId, DerivedId, IntentId, InteractionId, SendId, ViewerId, ViewerKey};
-pub use intent::{Intent, IntentStatus, Play};
+pub use facts::{AccountFacts, Cause, Facts, PlayFacts};
+pub use id::{AccountId, BrandId, DerivedId, IntentId, InteractionId, PlayId, SendId, ViewerId, ViewerKey};
+pub use intent::{Intent, IntentStatus};
 pub use interaction::{Channel, Interaction, Source};
 pub use login::Login;
 pub use quarantine::{QuarantineReason, Quarantined};
-pub use segment::{Segment, SegmentReason};
-pub use time::{Clock, DAY_MS, HOUR_MS, Timestamp};
+pub use segment::Segment;
+pub use time::{Clock, DAY_MS, HOUR_MS, MINUTE_MS, Timestamp};
 pub use window::{Window, WindowRule};

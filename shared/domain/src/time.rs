@@ -7,8 +7,10 @@ use serde::{Deserialize, Serialize};
 /// Tells the time. Passed in, so that every run can be repeated; nothing of ours asks the system itself.
 pub type Clock = std::sync::Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
+/// Milliseconds of a minute.
+pub const MINUTE_MS: i64 = 60_000;
 /// One hour in milliseconds.
-pub const HOUR_MS: i64 = 3_600_000;
+pub const HOUR_MS: i64 = 60 * MINUTE_MS;
 /// Twenty-four hours in milliseconds: the life of a Story, and of the standard messaging window.
 pub const DAY_MS: i64 = 24 * HOUR_MS;
 

@@ -131,6 +131,8 @@ pub struct Scorer {
     pub batch_wait_ms: u64,
     /// How long an edit, reaction or unsend waits for its message, in ms, before it goes to quarantine.
     pub park_ms: u64,
+    /// How often it is looked for brand documents that were applied, in ms.
+    pub rules_refresh_ms: u64,
     /// How often what is older than brands keep is looked for and removed, in ms; 0: never.
     pub retention_ms: u64,
     /// How long what could not be understood is kept, in days; 0: for ever.
@@ -275,6 +277,7 @@ impl Default for Scorer {
             batch_max: 500,
             batch_wait_ms: 5,
             park_ms: 24 * 3_600_000,
+            rules_refresh_ms: 1_000,
             retention_ms: 3_600_000,
             quarantine_days: 365,
         }

@@ -1,7 +1,7 @@
 //! What a brand's console and API may read. Every query here names the brand; there is no other way to them.
 
 use afterglow_domain::{
-    AccountId, BrandId, Consent, Decision, DerivedId, IntentId, Interaction, InteractionId, Kind, Play, SendId,
+    AccountId, BrandId, Consent, Decision, DerivedId, IntentId, Interaction, InteractionId, Kind, PlayId, SendId,
     Timestamp, ViewerId, ViewerKey,
 };
 use uuid::Uuid;
@@ -34,7 +34,7 @@ pub struct DecisionRecord {
     /// Their last known name.
     pub username: Option<String>,
     /// What would be said.
-    pub play: Play,
+    pub play: PlayId,
     /// The interaction answered.
     pub cause: InteractionId,
     /// Its kind.
@@ -110,7 +110,7 @@ impl DecisionColumns {
             account: AccountId::new(self.account),
             viewer: ViewerId::new(self.viewer),
             username: self.username,
-            play: from_name("intent.play", &self.play)?,
+            play: PlayId::new(self.play),
             cause: InteractionId::from_uuid(self.cause),
             cause_kind: from_name("intent.cause_kind", &self.cause_kind)?,
             decision: Decision {
@@ -147,12 +147,12 @@ const RECENT: &str = decisions!("");
 const OF_VIEWER: &str = decisions!("AND i.account = $3 AND i.viewer = $4");
 
 const TRIAGE: &str = "SELECT account, viewer, brand, username, state, segment, score_rank, last_contact_ms,
-        first_seen_ms, last_seen_ms, needs_reply_since_ms, rules_version
+        first_seen_ms, last_seen_ms, needs_reply_since_ms, rules_version, tags, due_ms, triage_ms, review_ms
     FROM viewer WHERE brand = $1 AND state IS NOT NULL
     ORDER BY segment, score_rank DESC, account, viewer LIMIT $2";
 
 const VIEWER: &str = "SELECT account, viewer, brand, username, state, segment, score_rank, last_contact_ms,
-        first_seen_ms, last_seen_ms, needs_reply_since_ms, rules_version
+        first_seen_ms, last_seen_ms, needs_reply_since_ms, rules_version, tags, due_ms, triage_ms, review_ms
     FROM viewer WHERE brand = $1 AND account = $2 AND viewer = $3";
 
 const CONSENT: &str = "SELECT clear_state, clear_ms, ambiguous_ms, handed_over

@@ -9,7 +9,7 @@ use crate::engine::{on_read, on_tx, row, storable};
 use crate::{BrandStore, Store, StoreError};
 
 /// A customer of the ops team.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Brand {
     /// Its slug.
     pub id: BrandId,
@@ -19,6 +19,8 @@ pub struct Brand {
     pub time_zone: String,
     /// What it sets for itself.
     pub settings: BrandSettings,
+    /// The version of the document that says so; 0 if none was applied. Upserting does not change it.
+    pub document_version: i64,
     /// When it was first made; later upserts do not change it.
     pub created: Timestamp,
 }
@@ -58,7 +60,14 @@ pub struct Account {
 }
 
 row! {
-    struct BrandColumns { id: String, name: String, time_zone: String, settings: String, created_ms: i64 }
+    struct BrandColumns {
+        id: String,
+        name: String,
+        time_zone: String,
+        settings: String,
+        document_version: i64,
+        created_ms: i64,
+    }
 }
 
 impl BrandColumns {
@@ -68,6 +77,7 @@ impl BrandColumns {
             name: self.name,
             time_zone: self.time_zone,
             settings: from_json("brand.settings", &self.settings)?,
+            document_version: self.document_version,
             created: Timestamp::from_millis(self.created_ms),
         })
     }
@@ -126,7 +136,7 @@ impl Store {
 
     /// Every brand, by id. For the operator of the whole installation.
     pub async fn brands(&self) -> Result<Vec<Brand>, StoreError> {
-        let sql = "SELECT id, name, time_zone, settings, created_ms FROM brand ORDER BY id";
+        let sql = "SELECT id, name, time_zone, settings, document_version, created_ms FROM brand ORDER BY id";
         let rows: Vec<BrandColumns> = on_read!(&self.engine, |pool| sqlx::query_as(sql).fetch_all(pool).await?);
         rows.into_iter().map(BrandColumns::decode).collect()
     }
@@ -241,7 +251,7 @@ impl Store {
 impl BrandStore<'_> {
     /// The brand itself; `None` if it does not exist.
     pub async fn brand(&self) -> Result<Option<Brand>, StoreError> {
-        let sql = "SELECT id, name, time_zone, settings, created_ms FROM brand WHERE id = $1";
+        let sql = "SELECT id, name, time_zone, settings, document_version, created_ms FROM brand WHERE id = $1";
         let row: Option<BrandColumns> = on_read!(&self.store.engine, |pool| {
             sqlx::query_as(sql).bind(self.brand.as_str()).fetch_optional(pool).await?
         });

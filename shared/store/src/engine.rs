@@ -37,6 +37,16 @@ impl Engine {
         })
     }
 
+    /// A transaction that only reads, and sees one moment.
+    pub(crate) async fn begin_snapshot(&self) -> Result<Tx, StoreError> {
+        Ok(match self {
+            Engine::Postgres(pool) => {
+                Tx::Postgres(pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?)
+            }
+            Engine::Sqlite { read, .. } => Tx::Sqlite(read.begin().await?),
+        })
+    }
+
     pub(crate) fn sql(&self, sql: &Sql) -> &'static str {
         match self {
             Engine::Postgres(_) => sql.postgres,

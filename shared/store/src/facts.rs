@@ -1,6 +1,6 @@
 //! What a policy gate is told, read under the fence's lock and stored with the decision.
 
-use afterglow_domain::{AccountFacts, BrandSettings, Cause, DerivedId, Facts, Intent};
+use afterglow_domain::{AccountFacts, BrandSettings, Cause, DerivedId, Facts, Intent, PlayFacts};
 use uuid::Uuid;
 
 use crate::codec::{InteractionColumns, consent, from_json, moment};
@@ -19,6 +19,7 @@ row! {
         paused_reason: Option<String>,
         has_token: bool,
         settings: Option<String>,
+        document_version: Option<i64>,
         attempts: i64,
         answered: bool,
     }
@@ -26,7 +27,7 @@ row! {
 
 const FACTS: &str = "SELECT c.clear_state, c.clear_ms, c.ambiguous_ms, c.epoch, c.handed_over,
         v.last_contact_ms, a.id AS account, a.paused_reason, a.token_sealed IS NOT NULL AS has_token,
-        b.settings, i.attempts,
+        b.settings, b.document_version, i.attempts,
         EXISTS (SELECT 1 FROM send s WHERE s.account = i.account AND s.cause = i.cause AND s.intent <> i.id
             AND s.status IN ('reserved', 'sending', 'sent', 'unknown')) AS answered
     FROM intent i
@@ -58,6 +59,8 @@ pub(crate) async fn load(store: &Store, tx: &mut Tx, intent: &Intent) -> Result<
             .await?
     });
     let cause = cause.map(InteractionColumns::decode).transpose()?.map(|interaction| Cause::of(&interaction));
+    let settings: BrandSettings =
+        row.settings.map_or_else(|| Ok(BrandSettings::default()), |text| from_json("brand.settings", &text))?;
     Ok(Facts {
         consent: said.state(),
         handed_over: row.handed_over,
@@ -66,9 +69,8 @@ pub(crate) async fn load(store: &Store, tx: &mut Tx, intent: &Intent) -> Result<
         cause,
         answered: row.answered,
         account: row.account.map(|_| AccountFacts { has_token: row.has_token, paused: row.paused_reason }),
-        settings: row
-            .settings
-            .map_or_else(|| Ok(BrandSettings::default()), |text| from_json("brand.settings", &text))?,
+        play: PlayFacts::of(&settings, &intent.play),
+        document_version: row.document_version.unwrap_or(0),
         attempts: row.attempts,
     })
 }

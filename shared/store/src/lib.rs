@@ -24,6 +24,8 @@
 //! | `codec` | columns to domain types and back |
 //! | `brands` | brands and accounts |
 //! | `connections` | how accounts are connected, and their tokens' time |
+//! | `documents` | brand documents, every version |
+//! | `reviews` | viewers whose standing time may have changed; states made anew from the log |
 //! | `interactions` | the scorer's one transaction |
 //! | `viewers` | the scorer's state of each viewer |
 //! | `echoes` | echoes of our own messages, which settle sends |
@@ -48,6 +50,7 @@ mod brands;
 mod codec;
 mod connections;
 mod consent;
+mod documents;
 mod echoes;
 mod engine;
 mod error;
@@ -62,6 +65,7 @@ mod open;
 mod outbox;
 mod quarantine;
 mod retention;
+mod reviews;
 mod sends;
 mod shared_work;
 mod totals;
@@ -72,6 +76,7 @@ pub use brand_scope::{BrandStore, DecisionRecord, ViewerDetail};
 pub use brands::{Account, Brand, SealedToken};
 pub use connections::Connecting;
 pub use consent::ConsentRecorded;
+pub use documents::{BrandDocument, DocumentApplied, NewDocument};
 pub use error::StoreError;
 pub use forgotten::{ForgetKey, ForgetReceipt};
 pub use intents::{JudgeTerms, Judged, Reservation};
@@ -82,6 +87,7 @@ pub use open::StoreOptions;
 pub use outbox::{OutboxMessage, OutboxRow};
 pub use quarantine::QuarantineRow;
 pub use retention::Kept;
+pub use reviews::{Review, Reviewer, ViewerLog};
 pub use sends::{Expired, Finished, Resolution, SendOutcome, SendStatus, Start, UnknownSend};
 pub use totals::{Overview, Tally, Totals};
 pub use viewers::ViewerRow;

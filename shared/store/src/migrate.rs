@@ -76,6 +76,14 @@ const MIGRATIONS: &[(i64, &str, Sql)] = &[
             sqlite: include_str!("../migrations/sqlite/0008_retention.sql"),
         },
     ),
+    (
+        9,
+        "rules",
+        Sql {
+            postgres: include_str!("../migrations/postgres/0009_rules.sql"),
+            sqlite: include_str!("../migrations/sqlite/0009_rules.sql"),
+        },
+    ),
 ];
 
 /// The schema version that this program writes and reads.

@@ -3,7 +3,7 @@
 use afterglow_domain::{AccountId, BrandId, Segment, Timestamp, ViewerId, ViewerKey};
 
 use crate::StoreError;
-use crate::codec::{moment, segment_from_number, segment_to_number};
+use crate::codec::{from_json, moment, segment_from_number, segment_to_number, to_json};
 use crate::engine::{Tx, row, storable};
 
 /// One viewer as the scorer last left them.
@@ -32,6 +32,14 @@ pub struct ViewerRow {
     pub needs_reply_since: Option<Timestamp>,
     /// The rules that made the state.
     pub rules_version: String,
+    /// The tags they carry.
+    pub tags: Vec<String>,
+    /// Until when an answer is due, if one is.
+    pub due: Option<Timestamp>,
+    /// By which those who wait are put in line, the first first; `None` for those who do not wait.
+    pub triage: Option<Timestamp>,
+    /// When time alone may change where they stand.
+    pub review: Option<Timestamp>,
 }
 
 row! {
@@ -48,6 +56,10 @@ row! {
         last_seen_ms: i64,
         needs_reply_since_ms: Option<i64>,
         rules_version: String,
+        tags: String,
+        due_ms: Option<i64>,
+        triage_ms: Option<i64>,
+        review_ms: Option<i64>,
     }
 }
 
@@ -72,6 +84,10 @@ impl ViewerColumns {
             last_seen: Timestamp::from_millis(self.last_seen_ms),
             needs_reply_since: moment(self.needs_reply_since_ms),
             rules_version: self.rules_version,
+            tags: from_json("viewer.tags", &self.tags)?,
+            due: moment(self.due_ms),
+            triage: moment(self.triage_ms),
+            review: moment(self.review_ms),
         }))
     }
 }
@@ -89,30 +105,34 @@ const MAKE_LITE: &str = "INSERT INTO viewer
     ON CONFLICT DO NOTHING";
 
 const LOCK_PG: &str = "SELECT v.account, v.viewer, v.brand, v.username, v.state, v.segment, v.score_rank,
-        v.last_contact_ms, v.first_seen_ms, v.last_seen_ms, v.needs_reply_since_ms, v.rules_version
+        v.last_contact_ms, v.first_seen_ms, v.last_seen_ms, v.needs_reply_since_ms, v.rules_version, v.tags, v.due_ms, v.triage_ms,
+        v.review_ms
     FROM viewer v
     JOIN UNNEST($1::text[], $2::text[]) AS k (account, viewer) ON v.account = k.account AND v.viewer = k.viewer
     ORDER BY v.account, v.viewer
     FOR UPDATE OF v";
 
 const LOCK_LITE: &str = "SELECT v.account, v.viewer, v.brand, v.username, v.state, v.segment, v.score_rank,
-        v.last_contact_ms, v.first_seen_ms, v.last_seen_ms, v.needs_reply_since_ms, v.rules_version
+        v.last_contact_ms, v.first_seen_ms, v.last_seen_ms, v.needs_reply_since_ms, v.rules_version, v.tags, v.due_ms, v.triage_ms,
+        v.review_ms
     FROM json_each($1) AS k CROSS JOIN viewer v ON v.account = k.value ->> 0 AND v.viewer = k.value ->> 1
     ORDER BY v.account, v.viewer";
 
 const WRITE_PG: &str = "UPDATE viewer SET username = n.username, state = n.state, segment = n.segment,
         score_rank = n.score_rank, last_contact_ms = n.last_contact_ms, first_seen_ms = n.first_seen_ms,
         last_seen_ms = n.last_seen_ms, needs_reply_since_ms = n.needs_reply_since_ms,
-        rules_version = n.rules_version
+        rules_version = n.rules_version, tags = n.tags, due_ms = n.due_ms, triage_ms = n.triage_ms,
+        review_ms = n.review_ms
     FROM UNNEST($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::float8[], $7::bigint[], $8::bigint[],
-            $9::bigint[], $10::bigint[], $11::text[])
+            $9::bigint[], $10::bigint[], $11::text[], $12::text[], $13::bigint[], $14::bigint[], $15::bigint[])
         AS n (account, viewer, username, state, segment, score_rank, last_contact_ms, first_seen_ms, last_seen_ms,
-            needs_reply_since_ms, rules_version)
+            needs_reply_since_ms, rules_version, tags, due_ms, triage_ms, review_ms)
     WHERE viewer.account = n.account AND viewer.viewer = n.viewer";
 
 const WRITE_LITE: &str = "UPDATE viewer SET username = value ->> 2, state = value ->> 3, segment = value ->> 4,
         score_rank = value ->> 5, last_contact_ms = value ->> 6, first_seen_ms = value ->> 7,
-        last_seen_ms = value ->> 8, needs_reply_since_ms = value ->> 9, rules_version = value ->> 10
+        last_seen_ms = value ->> 8, needs_reply_since_ms = value ->> 9, rules_version = value ->> 10,
+        tags = value ->> 11, due_ms = value ->> 12, triage_ms = value ->> 13, review_ms = value ->> 14
     FROM json_each($1) AS n
     WHERE viewer.account = n.value ->> 0 AND viewer.viewer = n.value ->> 1";
 
@@ -142,7 +162,7 @@ pub(crate) async fn lock(
         }
         Tx::Sqlite(tx) => {
             let keys: Vec<_> = keys.iter().map(|(key, brand)| (&key.account, &key.viewer, brand)).collect();
-            let keys = crate::codec::to_json("viewer keys", &keys)?;
+            let keys = to_json("viewer keys", &keys)?;
             sqlx::query(MAKE_LITE).bind(&keys).bind(now.millis()).execute(&mut **tx).await?;
             sqlx::query_as(LOCK_LITE).bind(&keys).fetch_all(&mut **tx).await?
         }
@@ -151,6 +171,8 @@ pub(crate) async fn lock(
 
 /// Writes locked viewers and says how many rows it met.
 pub(crate) async fn write(tx: &mut Tx, rows: &[ViewerRow]) -> Result<u64, StoreError> {
+    let tags: Vec<String> =
+        rows.iter().map(|row| to_json("viewer.tags", &row.tags)).collect::<Result<_, StoreError>>()?;
     if let Some(row) = rows.iter().find(|row| !row.score_rank.is_finite()) {
         return Err(StoreError::codec("viewer.score_rank", format!("{} of {}", row.score_rank, row.key)));
     }
@@ -173,6 +195,10 @@ pub(crate) async fn write(tx: &mut Tx, rows: &[ViewerRow]) -> Result<u64, StoreE
                 .bind(column!(|row| row.last_seen.millis()))
                 .bind(column!(|row| row.needs_reply_since.map(Timestamp::millis)))
                 .bind(column!(|row| row.rules_version.as_str()))
+                .bind(&tags)
+                .bind(column!(|row| row.due.map(Timestamp::millis)))
+                .bind(column!(|row| row.triage.map(Timestamp::millis)))
+                .bind(column!(|row| row.review.map(Timestamp::millis)))
                 .execute(&mut **tx)
                 .await?
                 .rows_affected()
@@ -180,7 +206,8 @@ pub(crate) async fn write(tx: &mut Tx, rows: &[ViewerRow]) -> Result<u64, StoreE
         Tx::Sqlite(tx) => {
             let rows: Vec<_> = rows
                 .iter()
-                .map(|row| {
+                .zip(&tags)
+                .map(|(row, tags)| {
                     (
                         &row.key.account,
                         &row.key.viewer,
@@ -193,10 +220,14 @@ pub(crate) async fn write(tx: &mut Tx, rows: &[ViewerRow]) -> Result<u64, StoreE
                         row.last_seen,
                         row.needs_reply_since,
                         &row.rules_version,
+                        tags,
+                        row.due,
+                        row.triage,
+                        row.review,
                     )
                 })
                 .collect();
-            let rows = crate::codec::to_json("viewer rows", &rows)?;
+            let rows = to_json("viewer rows", &rows)?;
             sqlx::query(WRITE_LITE).bind(rows).execute(&mut **tx).await?.rows_affected()
         }
     })

@@ -8,7 +8,7 @@ on_both!(brands_and_accounts_are_changed_in_place, an_account_pauses_with_its_fi
 async fn brands_and_accounts_are_changed_in_place(given: Given) {
     ready(&given).await;
     let mut settings = brand("lumen").settings;
-    settings.story_reply_autoresponder.enabled = true;
+    settings.sla.hot_minutes = 5;
     let changed = Brand { name: "Lumen".into(), settings, created: at(5), ..brand("lumen") };
     given.store.upsert_brand(&changed).await.unwrap();
     assert_eq!(given.store.brands().await.unwrap(), [Brand { created: NOW, ..changed }]);

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use afterglow_domain::{
     AccountId, Body, BrandId, BrandSettings, Channel, ConsentChange, ConsentState, Control, ControlChange, Decision,
-    DerivedId, Facts, Intent, Interaction, InteractionId, Kind, Message, Play, Segment, Source, Timestamp, ViewerId,
+    DerivedId, Facts, Intent, Interaction, InteractionId, Kind, Message, PlayId, Segment, Source, Timestamp, ViewerId,
     ViewerKey,
 };
 use afterglow_store::{
@@ -130,6 +130,7 @@ pub(crate) fn brand(id: &str) -> Brand {
         name: format!("{id} & Co"),
         time_zone: "Europe/Amsterdam".into(),
         settings: BrandSettings::default(),
+        document_version: 0,
         created: NOW,
     }
 }
@@ -203,6 +204,10 @@ pub(crate) fn counting(input: FoldInput<'_>) -> FoldOutput {
             last_seen,
             needs_reply_since: None,
             rules_version: "test-1".into(),
+            tags: vec!["tag".into()],
+            due: Some(last_seen.plus(1)),
+            triage: None,
+            review: Some(last_seen.plus(2)),
         });
     }
     output
@@ -213,9 +218,9 @@ pub(crate) async fn apply(store: &Store, batch: &[Interaction]) -> afterglow_sto
 }
 
 pub(crate) fn intent_for(cause: &Interaction) -> Intent {
-    let play = Play::StoryReplyAutoresponder;
+    let play = PlayId::new("story-reply");
     Intent {
-        id: Intent::derive_id(play, cause.id),
+        id: Intent::derive_id(&play, cause.id),
         brand: cause.brand.clone(),
         account: cause.account.clone(),
         viewer: cause.viewer.clone().unwrap(),
@@ -223,6 +228,7 @@ pub(crate) fn intent_for(cause: &Interaction) -> Intent {
         cause: cause.id,
         cause_kind: Kind::StoryReply,
         cause_occurred: cause.occurred,
+        comment_id: None,
         created: NOW,
     }
 }

@@ -6,6 +6,7 @@
 
 mod amendments;
 mod brands;
+mod documents;
 mod echoes;
 mod fence;
 mod forgotten;

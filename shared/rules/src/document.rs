@@ -1,0 +1,236 @@
+//! YAML text ↔ document.
+
+use std::collections::BTreeMap;
+
+use afterglow_domain::{BrandSettings, PlayRule, Retention, Scoring, SegmentRules, Sla, Snippet, TagRule};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_saphyr::Spanned;
+
+use crate::validate;
+
+/// Bytes of a document at most.
+const TEXT_MAX: usize = 1024 * 1024;
+
+/// What a brand wants, as people write it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Document {
+    /// The brand's id: lower-case letters, digits and `-`, at most 64.
+    pub brand: String,
+    /// Its name for people; none: the id.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// IANA time zone, such as `Europe/Amsterdam`.
+    #[serde(default = "utc")]
+    pub time_zone: String,
+    /// What interactions are worth, and how fast that fades.
+    #[serde(default)]
+    pub scoring: Scoring,
+    /// Who is Hot and who is Warm; the others are Cool.
+    #[serde(default)]
+    pub segments: SegmentRules,
+    /// Tags that viewers carry while a condition holds; none given: the default ones.
+    #[serde(default = "default_tags")]
+    pub tags: Vec<TagRule>,
+    /// How long an answer may take.
+    #[serde(default)]
+    pub sla: Sla,
+    /// When something is said, and what.
+    #[serde(default)]
+    pub plays: Vec<PlayRule>,
+    /// What can be said, by name.
+    #[serde(default)]
+    pub snippets: BTreeMap<String, Snippet>,
+    /// How long what is kept.
+    #[serde(default)]
+    pub retention: Retention,
+}
+
+fn utc() -> String {
+    "UTC".into()
+}
+
+fn default_tags() -> Vec<TagRule> {
+    BrandSettings::default().tags
+}
+
+/// Something that is wrong with a document.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Problem {
+    /// Line, from 1; 0 if it is about the document as a whole.
+    pub line: u64,
+    /// Column, in characters, from 1.
+    pub column: u64,
+    /// What is wrong, and how to mend it.
+    pub message: String,
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.line == 0 {
+            f.write_str(&self.message)
+        } else {
+            write!(f, "{}:{}: {}", self.line, self.column, self.message)
+        }
+    }
+}
+
+/// A document is not taken. Every problem that could be seen is listed, in the order of the text.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+pub struct DocumentError(pub Vec<Problem>);
+
+impl Document {
+    /// Reads and checks a document.
+    pub fn parse(text: &str) -> Result<Self, DocumentError> {
+        let one = |line, column, message: String| DocumentError(vec![Problem { line, column, message }]);
+        if text.len() > TEXT_MAX {
+            return Err(one(0, 0, format!("a document of {} bytes; {TEXT_MAX} are the limit", text.len())));
+        }
+        let document: Self = serde_saphyr::from_str(text).map_err(|error| {
+            let (line, column) = error.location().map_or((0, 0), |at| (at.line(), at.column()));
+            let message = error.to_string();
+            // The first line says what; the rest draws the place, which is told already.
+            let first = message.lines().next().unwrap_or("not a brand document");
+            let told = format!("error: line {line} column {column}: ");
+            one(line, column, first.strip_prefix(told.as_str()).unwrap_or(first).to_owned())
+        })?;
+        // What was read once as data is read again for the places of what may be wrong in it.
+        let places: Places = serde_saphyr::from_str(text).unwrap_or_default();
+        let problems = validate::problems(&document, &Ground { text, places });
+        if problems.is_empty() { Ok(document) } else { Err(DocumentError(problems)) }
+    }
+
+    /// What is allowed, and perhaps not meant.
+    pub fn warnings(&self) -> Vec<String> {
+        let used = |name: &str| self.plays.iter().any(|play| play.say == name);
+        let unused =
+            self.snippets.keys().filter(|name| !used(name)).map(|name| format!("no play says snippet {name:?}"));
+        let off = self.plays.iter().filter(|play| play.rollout == afterglow_domain::Rollout::Off);
+        unused.chain(off.map(|play| format!("play {:?} is off", play.name.as_str()))).collect()
+    }
+
+    /// The settings that it makes.
+    pub fn settings(&self) -> BrandSettings {
+        BrandSettings {
+            scoring: self.scoring.clone(),
+            segments: self.segments.clone(),
+            tags: self.tags.clone(),
+            sla: self.sla,
+            plays: self.plays.clone(),
+            snippets: self.snippets.clone(),
+            retention: self.retention,
+        }
+    }
+}
+
+/// The JSON Schema of documents, for editors.
+pub fn json_schema() -> serde_json::Value {
+    schemars::schema_for!(Document).into()
+}
+
+/// A document's text, and where in it stands what validation looks at.
+pub(crate) struct Ground<'a> {
+    text: &'a str,
+    pub(crate) places: Places,
+}
+
+impl Ground<'_> {
+    /// Where in the document a place within a text of it is.
+    pub(crate) fn within(&self, place: Option<&Spanned<String>>, line: u32, column: u32) -> (u64, u64) {
+        let (first, start) = coordinates(place);
+        if first == 0 {
+            return (0, 0);
+        }
+        let from = usize::try_from(first - 1).unwrap_or(0);
+        let written = self.text.lines().nth(from).unwrap_or_default();
+        let opening = written.chars().nth(usize::try_from(start.saturating_sub(1)).unwrap_or(0));
+        match opening {
+            // A block begins on the next line, and all of its lines are indented alike.
+            Some('|') => {
+                let below = self.text.lines().nth(from + line as usize).unwrap_or_default();
+                (first + u64::from(line), indent(below) + u64::from(column))
+            }
+            // A folded one has its lines joined by one space each.
+            Some('>') => {
+                let (mut left, mut at) = (u64::from(column), first + 1);
+                for below in self.text.lines().skip(from + 1) {
+                    let length = below.trim().chars().count() as u64;
+                    if left <= length + 1 {
+                        return (at, indent(below) + left);
+                    }
+                    left -= length + 1;
+                    at += 1;
+                }
+                (first, start)
+            }
+            Some('"' | '\'') if line == 1 => (first, start + u64::from(column)),
+            _ if line == 1 => (first, start + u64::from(column) - 1),
+            _ => (first + u64::from(line) - 1, u64::from(column)),
+        }
+    }
+}
+
+fn indent(line: &str) -> u64 {
+    line.chars().take_while(|character| *character == ' ').count() as u64
+}
+
+/// Line and column of what was read with its place; zeros if it is not in the text.
+pub(crate) fn coordinates<T>(place: Option<&Spanned<T>>) -> (u64, u64) {
+    place.map_or((0, 0), |place| (place.referenced.line(), place.referenced.column()))
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Places {
+    pub(crate) brand: Option<Spanned<String>>,
+    pub(crate) time_zone: Option<Spanned<String>>,
+    pub(crate) scoring: ScoringPlaces,
+    pub(crate) segments: BTreeMap<String, SegmentPlaces>,
+    pub(crate) tags: Vec<TagPlaces>,
+    pub(crate) plays: Vec<PlayPlaces>,
+    pub(crate) snippets: BTreeMap<String, SnippetPlaces>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct ScoringPlaces {
+    pub(crate) half_life_hours: Option<Spanned<f64>>,
+    pub(crate) signals: BTreeMap<String, SignalPlaces>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct SignalPlaces {
+    pub(crate) points: Option<Spanned<f64>>,
+    pub(crate) half_life_hours: Option<Spanned<f64>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct SegmentPlaces {
+    pub(crate) when: Option<Spanned<String>>,
+    pub(crate) hold_hours: Option<Spanned<f64>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct TagPlaces {
+    pub(crate) name: Option<Spanned<String>>,
+    pub(crate) when: Option<Spanned<String>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct PlayPlaces {
+    pub(crate) name: Option<Spanned<String>>,
+    pub(crate) when: Option<Spanned<String>>,
+    pub(crate) say: Option<Spanned<String>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct SnippetPlaces {
+    pub(crate) text: Option<Spanned<String>>,
+}

@@ -1,0 +1,111 @@
+//! Documents as people write them: the examples, and every fault with its place.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::fmt::Write as _;
+
+use afterglow_domain::Kind;
+use afterglow_rules::{Document, Rulebook, Scope, json_schema, vocabulary};
+
+const WEBSHOP: &str = include_str!("../../../examples/brands/webshop.yaml");
+const CREATOR: &str = include_str!("../../../examples/brands/creator.yaml");
+
+#[test]
+fn the_examples_are_good() {
+    for text in [WEBSHOP, CREATOR] {
+        let document = Document::parse(text).unwrap_or_else(|error| panic!("{error}"));
+        let settings = document.settings();
+        Rulebook::compile(&settings, 1).unwrap();
+        // What is stored is read back the same.
+        let json = serde_json::to_string(&settings).unwrap();
+        assert_eq!(serde_json::from_str::<afterglow_domain::BrandSettings>(&json).unwrap(), settings);
+    }
+    let webshop = Document::parse(WEBSHOP).unwrap();
+    assert_eq!(webshop.scoring.milli(Kind::Conversion), 25_000);
+    assert_eq!(webshop.scoring.half_life_ms(Kind::LinkClick), 24 * 3_600_000);
+    assert_eq!(webshop.scoring.half_life_ms(Kind::Message), 48 * 3_600_000);
+}
+
+#[test]
+fn every_fault_has_its_place() {
+    let with = |from: &str, to: &str| {
+        assert!(WEBSHOP.contains(from), "{from}");
+        WEBSHOP.replacen(from, to, 1)
+    };
+    let mut shown = Vec::new();
+    for (name, text) in [
+        ("not YAML", with("scoring:\n", "scoring: [\n")),
+        ("unknown key", with("half_life_hours: 48 ", "halflife: 48 ")),
+        ("unknown signal", with("link_click:", "likes:")),
+        ("NaN", with("half_life_hours: 48 ", "half_life_hours: .nan ")),
+        ("negative points", with("points: 25", "points: -1")),
+        ("points for nothing", with("conversion: { points: 25 }", "seen: { points: 25 }")),
+        ("type error", with("score >= 30.0", "score >= 30")),
+        ("type error in a folded text", with("hours_since_profile_visit < 24.0 ||", "hours_since_profil < 24.0 ||")),
+        ("division by zero", with("when: needs_reply", "when: score / 0.0 > 1.0")),
+        (
+            "a loop",
+            with("\"count.message + count.story_reply >= 3 && count.conversion == 0\"", "\"[1].all(x, x > 0)\""),
+        ),
+        ("missing snippet", with("say: prices", "say: price")),
+        ("long snippet", with("Our lamps start", &"é".repeat(501))),
+        ("bad rollout", with("pilot 20%", "pilot 120%")),
+        ("bad time zone", with("Europe/Amsterdam", "Europe/Amsterdm")),
+        ("bad brand", with("brand: lumen", "brand: Lumen!")),
+        ("two plays of one name", with("name: story-reply", "name: price-question")),
+        ("a play on what may not be answered", with("kinds: [story_reply] }", "kinds: [seen] }")),
+        ("two faults at once", with("brand: lumen", "brand: LUMEN").replace("say: thanks", "say: nothing")),
+        ("a list in place of a document", "[1, 2]".to_owned()),
+        ("nothing", String::new()),
+    ] {
+        let error = Document::parse(&text).expect_err(name);
+        shown.push(format!("{name}\n  {}", error.to_string().replace('\n', "\n  ")));
+    }
+    insta::assert_snapshot!(shown.join("\n"));
+}
+
+/// The committed schema is the one that the types make; `AFTERGLOW_BLESS=1` writes it.
+#[test]
+fn the_schema_is_committed() {
+    check("schemas/brand.schema.json", &format!("{:#}\n", json_schema()));
+}
+
+/// So is the table of names.
+#[test]
+fn the_names_are_documented() {
+    let mut text = String::from(
+        "# What conditions can ask for\n\n\
+        Conditions are [CEL](https://cel.dev), checked when a document is applied: an unknown name, two types that do not fit,\n\
+        a division by what may be zero, or a loop is refused with its line and column. Numbers with a point (`24.0`) and whole\n\
+        numbers (`3`) are two types. Hours since what never happened are infinite.\n\n\
+        | name | type | where | what it says |\n| --- | --- | --- | --- |\n",
+    );
+    for (name, of, scope, says) in vocabulary() {
+        let scope = match scope {
+            Scope::Segment => "everywhere",
+            Scope::Tag => "tags, plays",
+            Scope::Play => "plays",
+        };
+        writeln!(text, "| `{name}` | {of} | {scope} | {says} |").unwrap();
+    }
+    let kinds: Vec<&str> = Kind::ALL.iter().map(|kind| kind.as_str()).collect();
+    write!(
+        text,
+        "| `count.KIND` | int | everywhere | how many interactions of a kind there were: {} |\n\n\
+        Operators: `&&` `||` `!` `==` `!=` `<` `<=` `>` `>=` `+` `-` `*` `/` `%` `? :` `in`; on texts `contains`, `startsWith`,\n\
+        `endsWith`; `double()` of a whole number.\n",
+        kinds.join(", ")
+    )
+    .unwrap();
+    check("docs/rules.md", &text);
+}
+
+fn check(path: &str, text: &str) {
+    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path);
+    if std::env::var_os("AFTERGLOW_BLESS").is_some() {
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(&file, text).unwrap();
+    }
+    let committed = std::fs::read_to_string(&file).unwrap_or_default();
+    assert_eq!(committed, text, "AFTERGLOW_BLESS=1 cargo test -p afterglow-rules writes {path}");
+}
