@@ -4,11 +4,13 @@
 //! | --- | --- |
 //! | `ingest` | ingest with confirms, beside its limits |
 //! | `latency` | from the webhook to the call of the Send API, in both forms |
+//! | `scorer` | the scorer beside PostgreSQL alone; replay and what-if |
 
 mod ingest;
 mod latency;
 mod limits;
 mod load;
+mod scorer;
 
 use clap::Parser;
 
@@ -17,6 +19,7 @@ use clap::Parser;
 enum Bench {
     Ingest(ingest::Arguments),
     Latency(latency::Arguments),
+    Scorer(scorer::Arguments),
 }
 
 #[tokio::main]
@@ -24,5 +27,6 @@ async fn main() -> anyhow::Result<()> {
     match Bench::parse() {
         Bench::Ingest(arguments) => ingest::run(&arguments).await,
         Bench::Latency(arguments) => latency::run(&arguments).await,
+        Bench::Scorer(arguments) => scorer::run(&arguments).await,
     }
 }

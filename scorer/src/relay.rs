@@ -6,6 +6,7 @@ use afterglow_bus::{Bus, Lane, Message, PublishError};
 use afterglow_domain::Clock;
 use afterglow_runtime::error_chain;
 use afterglow_store::{OutboxRow, Store, StoreError};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 /// How long a row is its writer's. Long enough for a publish with confirms, short enough that a death is soon noticed.
@@ -39,6 +40,17 @@ pub(crate) async fn publish(store: &Store, bus: &dyn Bus, rows: Vec<OutboxRow>) 
     }
     store.outbox_done(&seqs).await?;
     Ok(())
+}
+
+/// Publishes what batches wrote, several at once if they pile up, until there is nobody left who writes.
+pub(crate) async fn publish_all(store: &Store, bus: &dyn Bus, mut written: mpsc::Receiver<Vec<OutboxRow>>) {
+    let mut batches = Vec::new();
+    while written.recv_many(&mut batches, usize::from(u8::MAX)).await > 0 {
+        if let Err(error) = publish(store, bus, batches.drain(..).flatten().collect()).await {
+            // The rows stay; the relay finds them when the lease has run out.
+            tracing::warn!(error = %error_chain(&error), "intents wait in the outbox");
+        }
+    }
 }
 
 /// Looks for rows whose lease ran out, until `stop`.

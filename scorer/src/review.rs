@@ -41,7 +41,10 @@ impl Look<'_> {
 }
 
 impl Reviewer for Look<'_> {
-    fn review(&self, row: ViewerRow) -> Review {
+    fn review(&self, row: ViewerRow, document_version: i64) -> Review {
+        if self.rulebooks.of(&row.brand).version != document_version {
+            return Review::Later; // a document was applied a moment ago
+        }
         match serde_json::from_str::<ViewerState>(&row.state) {
             Ok(state) if state.is_out_of_date(&self.rulebooks.of(&row.brand).scoring) => Review::FromLog(row),
             Ok(state) => Review::Row(self.written(&state, row)),

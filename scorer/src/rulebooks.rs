@@ -4,11 +4,14 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use afterglow_domain::{BrandId, BrandSettings};
+use afterglow_domain::{BrandId, BrandSettings, Clock, Timestamp};
 use afterglow_rules::Rulebook;
 use afterglow_runtime::error_chain;
 use afterglow_store::{Brand, Store, StoreError};
 use tokio_util::sync::CancellationToken;
+
+/// Longer than any batch is under way, in ms.
+const SETTLE_MS: i64 = 30_000;
 
 /// The rules in force.
 #[derive(Clone)]
@@ -66,12 +69,16 @@ impl Rulebooks {
             let known = self.by_brand.read().unwrap_or_else(PoisonError::into_inner);
             brands.into_iter().any(|brand| !known.contains_key(brand))
         };
-        if unknown { self.refresh(store).await } else { Ok(()) }
+        if unknown {
+            self.refresh(store).await?;
+        }
+        Ok(())
     }
 
     /// Reads what was applied since. A document that does not compile here (it was applied by a newer program) leaves the rules
     /// as they were, and is told of each time.
-    pub async fn refresh(&self, store: &Store) -> Result<(), StoreError> {
+    pub async fn refresh(&self, store: &Store) -> Result<Vec<(BrandId, i64)>, StoreError> {
+        let mut changed = Vec::new();
         for (id, version) in store.document_versions().await? {
             let known =
                 self.by_brand.read().unwrap_or_else(PoisonError::into_inner).get(&id).map(|known| known.version);
@@ -86,7 +93,9 @@ impl Rulebooks {
                     #[expect(clippy::cast_precision_loss, reason = "a version, to be looked at")]
                     metrics::gauge!("afterglow_rules_version", &labels).set(brand.document_version as f64);
                     let mut rulebooks = self.by_brand.write().unwrap_or_else(PoisonError::into_inner);
-                    rulebooks.insert(id, Arc::new(rulebook));
+                    if rulebooks.insert(id.clone(), Arc::new(rulebook)).is_some() {
+                        changed.push((id, brand.document_version));
+                    }
                 }
                 Err(error) => {
                     metrics::counter!("afterglow_rule_failures_total").increment(1);
@@ -94,14 +103,30 @@ impl Rulebooks {
                 }
             }
         }
-        Ok(())
+        Ok(changed)
     }
 
-    /// Reads again and again, until `stop`.
-    pub async fn keep_fresh(&self, store: &Store, every: Duration, stop: &CancellationToken) {
+    /// Reads again and again, until `stop`. Batches that were folded by the old rules while a document was applied are looked at
+    /// once more, when none can be under way any longer.
+    pub async fn keep_fresh(&self, store: &Store, clock: &Clock, every: Duration, stop: &CancellationToken) {
+        let mut settling: Vec<(Timestamp, BrandId, i64)> = Vec::new();
         while stop.run_until_cancelled(tokio::time::sleep(every)).await.is_some() {
-            if let Err(error) = self.refresh(store).await {
-                tracing::warn!(error = %error_chain(&error), "rules cannot be read again; the known ones stay in force");
+            let now = clock();
+            match self.refresh(store).await {
+                Ok(changed) => {
+                    settling.extend(changed.into_iter().map(|(brand, version)| (now.plus(SETTLE_MS), brand, version)));
+                }
+                Err(error) => {
+                    tracing::warn!(error = %error_chain(&error), "rules cannot be read again; the known ones stay in force");
+                }
+            }
+            let (due, later) = settling.into_iter().partition(|(at, ..)| *at <= now);
+            settling = later;
+            for (_, brand, version) in due {
+                if let Err(error) = store.mark_outdated(&brand, version, now).await {
+                    tracing::warn!(%brand, error = %error_chain(&error), "viewers are to be looked at anew, and are not yet");
+                    settling.push((now.plus(SETTLE_MS), brand, version));
+                }
             }
         }
     }

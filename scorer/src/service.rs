@@ -9,8 +9,9 @@ use std::time::Duration;
 use afterglow_bus::{Bus, BusError, Delivery, Lane, Settler};
 use afterglow_domain::{Clock, Interaction, Timestamp};
 use afterglow_runtime::error_chain;
-use afterglow_store::{Applied, FoldInput, Store, StoreError};
+use afterglow_store::{Applied, FoldInput, OutboxRow, Store, StoreError};
 use backon::{ExponentialBuilder, Retryable as _};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::fold::{Traces, fold};
@@ -37,6 +38,12 @@ pub struct Scorer {
     pub park_ms: i64,
 }
 
+/// Batches whose wishes may wait to be published.
+const BATCHES_TO_PUBLISH: usize = 8;
+
+/// Wishes that are in the store and are to be published.
+type Written = mpsc::Sender<Vec<OutboxRow>>;
+
 /// The loop cannot go on.
 #[derive(Debug, thiserror::Error)]
 pub enum ScorerError {
@@ -58,11 +65,15 @@ impl Scorer {
         let prefetch = u16::try_from(self.batch_max.saturating_mul(2)).unwrap_or(u16::MAX);
         let mut consumer = self.bus.consume(Lane::Interactions, prefetch).await.map_err(ScorerError::Consume)?;
         let settler = consumer.settler();
+        // Publishing waits for the broker's disk; the next batch does not wait for it.
+        let (written, to_publish) = mpsc::channel(BATCHES_TO_PUBLISH);
+        let publishing = relay::publish_all(&self.store, &*self.bus, to_publish);
         let work = async {
+            let written = written;
             while let Some(batch) = stop.run_until_cancelled(consumer.next_batch(self.batch_max, self.batch_wait)).await
             {
                 match batch {
-                    Ok(batch) => self.take(batch, &*settler, &stop).await,
+                    Ok(batch) => self.take(batch, &*settler, &written, &stop).await,
                     Err(BusError::Closed) => break,
                     Err(error) => return Err(ScorerError::Consume(error)),
                 }
@@ -73,13 +84,14 @@ impl Scorer {
         let relay = relay::run(self.store.clone(), &*self.bus, Arc::clone(&self.clock), relay_stop.clone());
         let orphans = crate::orphans::run(&self.store, &self.clock, self.park_ms, &relay_stop);
         let reviews = review::run(&self.store, &self.clock, &self.rulebooks, &relay_stop);
-        let rules = self.rulebooks.keep_fresh(&self.store, self.rules_refresh, &relay_stop);
-        let (worked, (), (), (), ()) = tokio::join!(
+        let rules = self.rulebooks.keep_fresh(&self.store, &self.clock, self.rules_refresh, &relay_stop);
+        let (worked, (), (), (), (), ()) = tokio::join!(
             async {
                 let worked = work.await;
                 relay_stop.cancel();
                 worked
             },
+            publishing,
             relay,
             orphans,
             reviews,
@@ -88,7 +100,7 @@ impl Scorer {
         worked
     }
 
-    async fn take(&self, batch: Vec<Delivery>, settler: &dyn Settler, stop: &CancellationToken) {
+    async fn take(&self, batch: Vec<Delivery>, settler: &dyn Settler, written: &Written, stop: &CancellationToken) {
         if batch.is_empty() {
             return;
         }
@@ -99,12 +111,12 @@ impl Scorer {
                 Err(error) => bury(&delivery, &format!("not an interaction: {error}"), settler).await,
             }
         }
-        let refused = self.apply(&readable, settler, stop).await;
+        let refused = self.apply(&readable, settler, written, stop).await;
         if refused.is_some() && readable.len() > 1 {
             // One of them can never be stored; the others must not wait for it.
             for one in &readable {
                 let one = std::slice::from_ref(one);
-                if let Some(error) = self.apply(one, settler, stop).await {
+                if let Some(error) = self.apply(one, settler, written, stop).await {
                     bury(&one[0].delivery, &error_chain(&error), settler).await;
                 }
             }
@@ -115,7 +127,13 @@ impl Scorer {
 
     /// Applies, acknowledges and publishes. Gives back the error of a batch that can never be stored; a batch cut off by
     /// `stop` stays unacknowledged, and comes again.
-    async fn apply(&self, batch: &[Read], settler: &dyn Settler, stop: &CancellationToken) -> Option<StoreError> {
+    async fn apply(
+        &self,
+        batch: &[Read],
+        settler: &dyn Settler,
+        written: &Written,
+        stop: &CancellationToken,
+    ) -> Option<StoreError> {
         if batch.is_empty() {
             return None;
         }
@@ -143,25 +161,22 @@ impl Scorer {
         });
         match stop.run_until_cancelled(applying).await? {
             Ok(applied) => {
-                self.done(batch, applied, settler).await;
+                self.done(batch, applied, settler, written).await;
                 None
             }
             Err(error) => Some(error),
         }
     }
 
-    async fn done(&self, batch: &[Read], applied: Applied, settler: &dyn Settler) {
+    async fn done(&self, batch: &[Read], applied: Applied, settler: &dyn Settler, written: &Written) {
         let tags: Vec<_> = batch.iter().map(|read| read.delivery.tag).collect();
         if let Err(error) = settler.ack(&tags).await {
             tracing::warn!(%error, "a batch comes again: it could not be acknowledged");
         }
-        let now = (self.clock)();
-        measure(batch, &applied, now);
-        if !applied.outbox.is_empty()
-            && let Err(error) = relay::publish(&self.store, &*self.bus, applied.outbox).await
-        {
-            // The rows stay; the relay finds them when the lease has run out.
-            tracing::warn!(error = %error_chain(&error), "intents wait in the outbox");
+        measure(batch, &applied, (self.clock)());
+        if !applied.outbox.is_empty() {
+            // Were nobody there to publish, the relay would find the rows when their lease has run out.
+            let _ = written.send(applied.outbox).await;
         }
     }
 }

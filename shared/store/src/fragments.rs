@@ -14,7 +14,7 @@ use rand::TryRng as _;
 use serde_json::value::RawValue;
 
 use crate::StoreError;
-use crate::engine::{Tx, on_tx};
+use crate::engine::Tx;
 
 /// What a sealed fragment begins with; JSON never does.
 const SEALED: &str = "sealed:";
@@ -25,7 +25,10 @@ const FIND_PG: &str = "SELECT k.account, k.viewer, k.key FROM viewer_key k
 const FIND_LITE: &str = "SELECT k.account, k.viewer, k.key FROM viewer_key k
     JOIN (SELECT value ->> 0 AS account, value ->> 1 AS viewer FROM json_each($1)) AS wanted
         ON k.account = wanted.account AND k.viewer = wanted.viewer";
-const MAKE: &str = "INSERT INTO viewer_key (account, viewer, key) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+const MAKE_PG: &str = "INSERT INTO viewer_key (account, viewer, key)
+    SELECT * FROM UNNEST($1::text[], $2::text[], $3::bytea[]) ON CONFLICT DO NOTHING";
+const MAKE_LITE: &str = "INSERT INTO viewer_key (account, viewer, key)
+    SELECT value ->> 0, value ->> 1, unhex(value ->> 2) FROM json_each($1) WHERE TRUE ON CONFLICT DO NOTHING";
 
 type KeyRow = (String, String, Vec<u8>);
 
@@ -105,20 +108,40 @@ async fn find(tx: &mut Tx, wanted: &BTreeSet<ViewerKey>) -> Result<HashMap<Viewe
 
 /// In key order: two processes that make the same keys do so in one order.
 async fn make(tx: &mut Tx, missing: &BTreeSet<ViewerKey>) -> Result<(), StoreError> {
-    for viewer in missing {
-        let mut key = [0; 32];
+    let mut keys = Vec::with_capacity(missing.len());
+    for _ in missing {
+        let mut key = vec![0; 32];
         let random = rand::rngs::SysRng.try_fill_bytes(&mut key);
         random.map_err(|_| StoreError::configuration("the system gives no random numbers"))?;
-        on_tx!(&mut *tx, |connection| {
-            sqlx::query(MAKE)
-                .bind(viewer.account.as_str())
-                .bind(viewer.viewer.as_str())
-                .bind(key.as_slice())
-                .execute(connection)
-                .await?;
-        });
+        keys.push(key);
+    }
+    match tx {
+        Tx::Postgres(tx) => {
+            let accounts: Vec<&str> = missing.iter().map(|viewer| viewer.account.as_str()).collect();
+            let viewers: Vec<&str> = missing.iter().map(|viewer| viewer.viewer.as_str()).collect();
+            sqlx::query(MAKE_PG).bind(accounts).bind(viewers).bind(keys).execute(&mut **tx).await?;
+        }
+        Tx::Sqlite(tx) => {
+            let rows: Vec<(&str, &str, String)> = missing
+                .iter()
+                .zip(&keys)
+                .map(|(viewer, key)| (viewer.account.as_str(), viewer.viewer.as_str(), hex(key)))
+                .collect();
+            let rows = crate::codec::to_json("viewer keys", &rows)?;
+            sqlx::query(MAKE_LITE).bind(rows).execute(&mut **tx).await?;
+        }
     }
     Ok(())
+}
+
+/// As SQLite's `unhex()` takes it.
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    let mut digits = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        let _ = write!(digits, "{byte:02x}"); // writing to a String does not fail
+    }
+    digits
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Viewers whose standing time alone may have changed, and the log from which a state can be made anew.
 
+use std::collections::HashMap;
+
 use afterglow_domain::{BrandId, Interaction, Timestamp, ViewerKey};
 
 use crate::codec::InteractionColumns;
@@ -14,12 +16,14 @@ pub enum Review {
     Row(ViewerRow),
     /// The state cannot be brought up to date: it has to be made anew from the log.
     FromLog(ViewerRow),
+    /// Not now: the rules in force are not known here yet.
+    Later,
 }
 
 /// Looks at viewers. Pure: the same rows give the same answers.
 pub trait Reviewer: Send + Sync {
-    /// A row whose time has come.
-    fn review(&self, row: ViewerRow) -> Review;
+    /// A row whose time has come, and the version of its brand's document that is in force.
+    fn review(&self, row: ViewerRow, document_version: i64) -> Review;
     /// A row whose state is made anew from everything that happened, by time and then by id.
     fn refold(&self, row: ViewerRow, log: &[Interaction]) -> ViewerRow;
 }
@@ -67,16 +71,26 @@ impl Store {
         let due: Vec<ViewerColumns> = on_tx!(&mut tx, |connection| {
             sqlx::query_as(sql).bind(now.millis()).bind(i64::from(limit)).fetch_all(connection).await?
         });
+        let versions: HashMap<String, i64> = if due.is_empty() {
+            HashMap::new()
+        } else {
+            let sql = "SELECT id, document_version FROM brand";
+            let rows: Vec<(String, i64)> =
+                on_tx!(&mut tx, |connection| sqlx::query_as(sql).fetch_all(connection).await?);
+            rows.into_iter().collect()
+        };
         let mut rows = Vec::with_capacity(due.len());
         for columns in due {
             let Some(row) = columns.decode()? else { continue };
-            rows.push(match reviewer.review(row) {
-                Review::Row(row) => row,
+            let version = versions.get(row.brand.as_str()).copied().unwrap_or(0);
+            match reviewer.review(row, version) {
+                Review::Row(row) => rows.push(row),
                 Review::FromLog(row) => {
                     let log = log(&mut tx, &row.brand, &row.key).await?;
-                    reviewer.refold(row, &log)
+                    rows.push(reviewer.refold(row, &log));
                 }
-            });
+                Review::Later => {}
+            }
         }
         let looked_at = rows.len() as u64;
         if !rows.is_empty() {
@@ -84,6 +98,20 @@ impl Store {
         }
         tx.commit().await?;
         Ok(looked_at)
+    }
+}
+
+impl Store {
+    /// Has every viewer of a brand looked at whose standing other rules gave than those of this version. Returns how many.
+    pub async fn mark_outdated(&self, brand: &BrandId, version: i64, now: Timestamp) -> Result<u64, StoreError> {
+        let sql = "UPDATE viewer SET review_ms = $3 WHERE brand = $1 AND rules_version <> $2 AND state IS NOT NULL";
+        let mut tx = self.engine.begin().await?;
+        let marked = on_tx!(&mut tx, |connection| {
+            let query = sqlx::query(sql).bind(brand.as_str()).bind(version.to_string()).bind(now.millis());
+            query.execute(connection).await?.rows_affected()
+        });
+        tx.commit().await?;
+        Ok(marked)
     }
 }
 

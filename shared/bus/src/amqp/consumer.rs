@@ -1,5 +1,6 @@
 //! Takes messages from a queue, over as many connections as it takes.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -25,7 +26,7 @@ pub(super) struct AmqpConsumer {
 
 impl AmqpConsumer {
     pub(super) async fn start(links: Arc<Links>, lane: Lane, prefetch: u16) -> Result<Self, BusError> {
-        let settler = Arc::new(AmqpSettler { links: Arc::clone(&links), lane, channel: Mutex::default() });
+        let settler = Arc::new(AmqpSettler { links: Arc::clone(&links), lane, subscribed: Mutex::default() });
         let mut consumer = Self { links, lane, prefetch: prefetch.max(1), stream: None, ready: Vec::new(), settler };
         consumer.subscribe().await?;
         Ok(consumer)
@@ -39,7 +40,11 @@ impl AmqpConsumer {
         // Manual acks: a message is gone only when its work is in the store.
         let options = BasicConsumeOptions::default();
         let stream = channel.basic_consume(queue, "".into(), options, FieldTable::default()).await;
-        *self.settler.channel() = Some((link.generation, channel));
+        // Delivery tags mean something on their own channel alone.
+        let mut subscribed = self.settler.subscribed();
+        let generation = subscribed.generation + 1;
+        *subscribed = Subscribed { generation, channel: Some(channel), unsettled: BTreeSet::new() };
+        drop(subscribed);
         // What an earlier connection delivered and nobody has taken yet comes again.
         self.ready.clear();
         self.stream = Some(stream.map_err(unavailable)?);
@@ -51,8 +56,7 @@ impl AmqpConsumer {
         loop {
             if let Some(stream) = self.stream.as_mut() {
                 if let Some(Ok(delivery)) = stream.next().await {
-                    let generation = self.settler.channel().as_ref().map_or(0, |(generation, _)| *generation);
-                    return Ok(to_delivery(&delivery, generation));
+                    return Ok(to_delivery(&delivery, self.settler.subscribed().generation));
                 }
                 self.stream = None;
             }
@@ -95,7 +99,9 @@ impl Consumer for AmqpConsumer {
             }
         }
         let batch = self.ready.len().min(max);
-        Ok(self.ready.drain(..batch).collect())
+        let batch: Vec<Delivery> = self.ready.drain(..batch).collect();
+        self.settler.handed_out(&batch);
+        Ok(batch)
     }
 
     fn settler(&self) -> Arc<dyn Settler> {
@@ -106,51 +112,89 @@ impl Consumer for AmqpConsumer {
 impl Drop for AmqpConsumer {
     fn drop(&mut self) {
         // Closing the channel gives back what is unsettled. Without a runtime the connection is gone as well.
-        if let (Some((_, channel)), Ok(runtime)) =
-            (self.settler.channel().take(), tokio::runtime::Handle::try_current())
+        if let (Some(channel), Ok(runtime)) =
+            (self.settler.subscribed().channel.take(), tokio::runtime::Handle::try_current())
         {
             runtime.spawn(async move { channel.close(200, "consumer stops".into()).await });
         }
     }
 }
 
+/// The channel in use, and what was handed out on it and is not settled.
+#[derive(Default)]
+struct Subscribed {
+    /// Which subscription of this consumer it is.
+    generation: u64,
+    channel: Option<Channel>,
+    unsettled: BTreeSet<u64>,
+}
+
 struct AmqpSettler {
     links: Arc<Links>,
     lane: Lane,
-    channel: Mutex<Option<(u64, Channel)>>,
+    subscribed: Mutex<Subscribed>,
+}
+
+/// Acknowledgements that are left to do.
+struct Acks {
+    /// Everything up to this one.
+    up_to: Option<u64>,
+    /// And these, before which something is still under way.
+    single: Vec<u64>,
+}
+
+impl Subscribed {
+    /// Settles `numbers`, all of which are good. One acknowledgement covers all that nothing unsettled stands before.
+    fn settle(&mut self, numbers: &[u64]) -> Acks {
+        for number in numbers {
+            self.unsettled.remove(number);
+        }
+        let floor = self.unsettled.first().copied().unwrap_or(u64::MAX);
+        let up_to = numbers.iter().copied().filter(|number| *number < floor).max();
+        Acks { up_to, single: numbers.iter().copied().filter(|number| *number > floor).collect() }
+    }
 }
 
 impl AmqpSettler {
-    fn channel(&self) -> std::sync::MutexGuard<'_, Option<(u64, Channel)>> {
-        self.channel.lock().unwrap_or_else(PoisonError::into_inner)
+    fn subscribed(&self) -> std::sync::MutexGuard<'_, Subscribed> {
+        self.subscribed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The channel on which `tag` means something; `None` if its connection is gone, and the message comes again.
-    fn channel_of(&self, tag: Tag) -> Option<Channel> {
-        self.channel()
-            .as_ref()
-            .filter(|(generation, _)| *generation == tag.generation)
-            .map(|(_, channel)| channel.clone())
+    fn handed_out(&self, batch: &[Delivery]) {
+        let mut subscribed = self.subscribed();
+        let generation = subscribed.generation;
+        let numbers = batch.iter().filter(|delivery| delivery.tag.generation == generation);
+        subscribed.unsettled.extend(numbers.map(|delivery| delivery.tag.number));
+    }
+
+    /// The channel on which `tags` mean something, with those of them that do; the others' connection is gone, and their
+    /// messages come again.
+    fn living(&self, tags: &[Tag]) -> Option<(Channel, Vec<u64>)> {
+        let subscribed = self.subscribed();
+        let generation = subscribed.generation;
+        let numbers = tags.iter().filter(|tag| tag.generation == generation).map(|tag| tag.number).collect();
+        Some((subscribed.channel.clone()?, numbers))
     }
 }
 
 #[async_trait]
 impl Settler for AmqpSettler {
     async fn ack(&self, tags: &[Tag]) -> Result<(), BusError> {
-        for tag in tags {
-            if let Some(channel) = self.channel_of(*tag) {
-                channel.basic_ack(tag.number, BasicAckOptions::default()).await.map_err(unavailable)?;
-            }
+        let Some((channel, numbers)) = self.living(tags) else { return Ok(()) };
+        let acks = self.subscribed().settle(&numbers);
+        let all = acks.up_to.map(|number| (number, true)).into_iter();
+        for (number, multiple) in all.chain(acks.single.into_iter().map(|number| (number, false))) {
+            channel.basic_ack(number, BasicAckOptions { multiple }).await.map_err(unavailable)?;
         }
         Ok(())
     }
 
     async fn retry(&self, tags: &[Tag]) -> Result<(), BusError> {
-        for tag in tags {
-            if let Some(channel) = self.channel_of(*tag) {
-                let options = BasicNackOptions { requeue: true, multiple: false };
-                channel.basic_nack(tag.number, options).await.map_err(unavailable)?;
-            }
+        let Some((channel, numbers)) = self.living(tags) else { return Ok(()) };
+        let _ = self.subscribed().settle(&numbers);
+        for number in numbers {
+            let options = BasicNackOptions { requeue: true, multiple: false };
+            channel.basic_nack(number, options).await.map_err(unavailable)?;
         }
         Ok(())
     }
@@ -163,5 +207,21 @@ impl Settler for AmqpSettler {
             .await
             .map_err(|error| BusError::Unavailable(error.to_string()))?;
         self.ack(&[delivery.tag]).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_acknowledgement_never_covers_what_is_under_way() {
+        let mut subscribed = Subscribed { unsettled: (1..=10).collect(), ..Subscribed::default() };
+        let acks = subscribed.settle(&[2, 3]);
+        assert_eq!((acks.up_to, acks.single), (None, vec![2, 3]), "1 is under way");
+        let acks = subscribed.settle(&[1, 4, 6]);
+        assert_eq!((acks.up_to, acks.single), (Some(4), vec![6]), "5 is under way");
+        let acks = subscribed.settle(&[5, 7, 8, 9, 10]);
+        assert_eq!((acks.up_to, acks.single), (Some(10), vec![]));
     }
 }

@@ -1,7 +1,7 @@
 //! The connection, made anew when it is lost.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable as _};
@@ -19,7 +19,6 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// One connection with its channels.
 pub(super) struct Link {
-    pub(super) generation: u64,
     connection: Connection,
     publishing: Channel,
     pub(super) publisher: Publisher,
@@ -42,7 +41,6 @@ pub(super) struct Links {
     pub(super) names: Names,
     service: String,
     current: Mutex<Option<Arc<Link>>>,
-    generation: AtomicU64,
     closed: AtomicBool,
 }
 
@@ -53,7 +51,6 @@ impl Links {
             names,
             service: service.to_owned(),
             current: Mutex::default(),
-            generation: AtomicU64::new(0),
             closed: AtomicBool::new(false),
         }
     }
@@ -101,8 +98,7 @@ impl Links {
         let publishing = connection.create_channel().await.map_err(unavailable)?;
         publishing.confirm_select(ConfirmSelectOptions::default()).await.map_err(unavailable)?;
         let publisher = Publisher::start(publishing.clone());
-        let generation = self.generation.fetch_add(1, Ordering::Relaxed) + 1;
-        Ok(Link { generation, connection, publishing, publisher })
+        Ok(Link { connection, publishing, publisher })
     }
 
     pub(super) async fn close(&self) {

@@ -28,6 +28,7 @@ async fn put(store: &Store, text: &str, expected: Option<i64>) -> DocumentApplie
 
 async fn documents_are_kept_and_conflicts_are_told(given: Given) {
     let store = &given.store;
+    store.migrate().await.unwrap();
     assert_eq!(put(store, "one", None).await, DocumentApplied::Applied(1), "the brand is made by its document");
     assert_eq!(put(store, "two", Some(1)).await, DocumentApplied::Applied(2));
     assert_eq!(put(store, "three", Some(1)).await, DocumentApplied::Conflict { current: 2 });
@@ -46,6 +47,7 @@ async fn documents_are_kept_and_conflicts_are_told(given: Given) {
 
 async fn of_two_who_apply_at_once_one_wins(given: Given) {
     let store = given.store.clone();
+    store.migrate().await.unwrap();
     put(&store, "first", None).await;
     let tasks = (0..8).map(|n| {
         let store = store.clone();
@@ -62,7 +64,10 @@ async fn of_two_who_apply_at_once_one_wins(given: Given) {
 struct Marking;
 
 impl Reviewer for Marking {
-    fn review(&self, row: ViewerRow) -> Review {
+    fn review(&self, row: ViewerRow, document_version: i64) -> Review {
+        if document_version > 1 {
+            return Review::Later;
+        }
         if row.key == key("2") { Review::FromLog(row) } else { Review::Row(ViewerRow { review: None, ..row }) }
     }
     fn refold(&self, row: ViewerRow, log: &[Interaction]) -> ViewerRow {
@@ -83,6 +88,10 @@ async fn viewers_are_looked_at_when_their_moment_comes(given: Given) {
     // A document brings everybody's moment.
     put(store, "new rules", None).await;
     assert_eq!(store.review(NOW, 10, &Marking).await.unwrap(), 2);
+    // Whoever does not know the rules in force leaves them to others.
+    put(store, "newer rules", None).await;
+    assert_eq!(store.review(NOW, 10, &Marking).await.unwrap(), 0);
+    assert_eq!(store.mark_outdated(&lumen(), 2, NOW).await.unwrap(), 2);
 }
 
 async fn logs_are_read_viewer_by_viewer(given: Given) {
