@@ -273,7 +273,7 @@ async fn scorer(arguments: &Arguments, events: &[Interaction], store: &Store, no
         bus: Arc::clone(&bus) as _,
         clock,
         rulebooks: Rulebooks::load(store).await?,
-        rules_refresh: Duration::from_secs(60),
+        rules_refresh: Duration::from_mins(1),
         batch_max: arguments.batch as usize,
         batch_wait: Duration::from_millis(5),
         park_ms: DAY_MS,
