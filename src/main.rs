@@ -3,11 +3,13 @@
 mod accounts;
 mod brand;
 mod daily_log;
+mod decisions;
 mod demo;
 mod doctor;
 mod installation;
 mod interpret;
 mod keys;
+mod kill_switch;
 mod link;
 mod migrate;
 mod observe;
@@ -77,6 +79,12 @@ enum Command {
     Replay(replay::Options),
     /// Try other rules on what happened: who would stand elsewhere, what would have been said
     Whatif(whatif::Options),
+    /// The ledger of decisions: list, explain, judge again
+    #[command(subcommand)]
+    Decisions(decisions::Command),
+    /// Silence everything, a brand, an account, a play or a viewer, at once
+    #[command(subcommand)]
+    KillSwitch(kill_switch::Command),
     /// Links whose opening is counted
     #[command(subcommand)]
     Link(link::Command),
@@ -117,6 +125,8 @@ fn main() -> anyhow::Result<ExitCode> {
         Command::Quarantine(command) => quarantine::run(&command, &settings),
         Command::Observe(options) => observe::run(&options, &settings),
         Command::Viewer(command) => viewer::run(&command, &settings),
+        Command::Decisions(command) => decisions::run(&command, &settings),
+        Command::KillSwitch(command) => kill_switch::run(&command, &settings),
         Command::Replay(options) => replay::run(&options, &settings),
         Command::Whatif(options) => whatif::run(&options, &settings),
         Command::Link(command) => link::run(&command, &settings),

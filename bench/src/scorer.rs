@@ -288,7 +288,7 @@ async fn scorer(arguments: &Arguments, events: &[Interaction], store: &Store, no
         if totals.accepted + totals.duplicates >= wanted {
             break;
         }
-        ensure!(begun.elapsed() < Duration::from_secs(900), "the scorer takes too long: {totals:?}");
+        ensure!(begun.elapsed() < Duration::from_mins(15), "the scorer takes too long: {totals:?}");
         ensure!(!running.is_finished(), "the scorer ended");
     }
     let rate = rate(stream.len(), begun);

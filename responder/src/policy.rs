@@ -8,12 +8,18 @@
 //! | one per interaction | the same interaction has its answer | our promise |
 //! | hand-over | a person or another app has the conversation | Meta, "Conversation routing" |
 //! | account | no token, or the account is paused | – |
+//! | kill switch | somebody said so: a person decides | our promise |
+//! | caps | the viewer was written to as often as the brand allows: later, or never if the window closes | our promise |
+//! | quiet hours, room | the brand sleeps, the account has no room: later | our promise; Meta's rate limits |
+//! | same text | the same was said to the viewer a short while ago | our promise |
 //! | play, text | the brand switched it off; the text cannot be sent | Meta, "Send messages": 1000 bytes |
 
-use afterglow_domain::{Cause, ConsentState, Decision, Facts, Intent, Reason, Rollout, Timestamp, WindowRule};
+use afterglow_domain::{
+    Cause, ConsentState, DAY_MS, Decision, Facts, HOUR_MS, Intent, Reason, Rollout, Timestamp, Verdict, WindowRule,
+};
 
 /// Names this set of gates in the ledger.
-pub const POLICY_VERSION: &str = "gate-2";
+pub const POLICY_VERSION: &str = "gate-3";
 
 /// UTF-8 bytes that an Instagram message may have (Meta, "Send messages", read 2026).
 pub const TEXT_MAX_BYTES: usize = 1000;
@@ -51,10 +57,14 @@ pub fn decide(intent: &Intent, facts: &Facts, now: Timestamp, policy: &Policy) -
     if !never.is_empty() {
         return Decision::drop(never);
     }
+    let later = later(cause, facts, now, policy);
     let shadow = facts.play.as_ref().is_some_and(|play| play.rollout == Rollout::Shadow);
     let ask = ask_a_person(facts);
     if !ask.is_empty() && !shadow {
         return Decision::hold(ask);
+    }
+    if let Some(later) = later.filter(|_| !shadow) {
+        return later;
     }
     if shadow {
         // Last of all gates: the ledger shows what would have been, and nobody is asked about what is only tried.
@@ -102,6 +112,40 @@ fn play_gates(intent: &Intent, facts: &Facts) -> Vec<Reason> {
     reasons
 }
 
+/// Whether it has to wait: for the brand's morning, for room towards the viewer, for room of the account. What would have to
+/// wait until its window is closed is not said at all.
+fn later(cause: &Cause, facts: &Facts, now: Timestamp, policy: &Policy) -> Option<Decision> {
+    let limits = &facts.limits.limits;
+    let mut waits: Vec<(Timestamp, Reason)> = Vec::new();
+    if let Some(until) = limits.quiet_hours.and_then(|quiet| quiet.until(now, &facts.limits.time_zone)) {
+        waits.push((until, Reason::QuietHours));
+    }
+    for (cap, span_ms) in [(limits.per_viewer_day, DAY_MS), (limits.per_viewer_week, 7 * DAY_MS)] {
+        let within: Vec<Timestamp> =
+            facts.written.iter().map(|written| written.at).filter(|at| now.since(*at) < span_ms).collect();
+        // The latest come first: room is there when the one that fills the last place has left the span.
+        let filling = usize::try_from(cap).ok().filter(|cap| *cap > 0).and_then(|cap| within.get(cap - 1));
+        if let Some(filling) = filling {
+            waits.push((filling.plus(span_ms), Reason::ViewerCap));
+        }
+    }
+    let same_ms = i64::from(limits.same_text_hours) * HOUR_MS;
+    if facts.written.iter().any(|written| written.same_text && now.since(written.at) < same_ms) {
+        return Some(Decision::drop(vec![Reason::SameText]));
+    }
+    if let Some(room) = facts.room_at.filter(|room| *room > now) {
+        waits.push((room, Reason::RateLimited));
+    }
+    let until = waits.iter().map(|(until, _)| *until).max()?;
+    let mut reasons: Vec<Reason> = waits.into_iter().map(|(_, reason)| reason).collect();
+    reasons.dedup();
+    if cause.window().is_open(until, policy.clock_skew_allowance_ms) {
+        return Some(Decision { verdict: Verdict::Defer, until: Some(until), reasons });
+    }
+    reasons.push(Reason::WindowClosed);
+    Some(Decision::drop(reasons))
+}
+
 fn ask_a_person(facts: &Facts) -> Vec<Reason> {
     let mut reasons = Vec::new();
     if facts.consent == Some(ConsentState::Ambiguous) {
@@ -109,6 +153,9 @@ fn ask_a_person(facts: &Facts) -> Vec<Reason> {
     }
     if facts.handed_over {
         reasons.push(Reason::HandedOver);
+    }
+    if facts.silenced.is_some() {
+        reasons.push(Reason::Silenced);
     }
     match &facts.account {
         None => reasons.push(Reason::NoToken),
@@ -128,7 +175,8 @@ fn ask_a_person(facts: &Facts) -> Vec<Reason> {
 mod tests {
     use afterglow_domain::Verdict::{Defer, Drop, Hold, Send};
     use afterglow_domain::{
-        AccountFacts, AccountId, BrandId, DAY_MS, DerivedId, InteractionId, Kind, PlayFacts, PlayId, Verdict, ViewerId,
+        AccountFacts, AccountId, BrandId, DerivedId, InteractionId, Kind, LimitFacts, PlayFacts, PlayId, QuietHours,
+        SendLimits, ViewerId, Written,
     };
     use proptest::prelude::*;
 
@@ -221,6 +269,8 @@ mod tests {
             ("play gone", with(|f| f.play = None), 0, (Drop, Reason::PlayOff)),
             ("shadow", play(|p| p.rollout = Rollout::Shadow), 0, (Drop, Reason::Shadow)),
             ("a pilot of others", play(|p| p.rollout = Rollout::Pilot(1)), 0, (Drop, Reason::NotInPilot)),
+            ("a kill switch", with(|f| f.silenced = Some("play".into())), 0, (Hold, Reason::Silenced)),
+            ("no room", with(|f| f.room_at = Some(Timestamp::from_millis(T + 9))), 0, (Defer, Reason::RateLimited)),
             ("no text", play(|p| p.text = "  ".into()), 0, (Drop, Reason::BadText)),
             (
                 "1001 bytes in 1000 letters",
@@ -231,6 +281,34 @@ mod tests {
         ] {
             assert_eq!(verdict(&facts, after_ms), (expected.0, vec![expected.1]), "{name}");
         }
+    }
+
+    #[test]
+    fn caps_quiet_hours_and_repetitions() {
+        let at = |ms: i64| Timestamp::from_millis(T + ms);
+        let written = |ms: &[i64]| ms.iter().map(|ms| Written { at: at(*ms), same_text: false }).collect::<Vec<_>>();
+        let judge = |limits: SendLimits, written: Vec<Written>, now: i64| {
+            let mut facts = open();
+            facts.limits = LimitFacts { limits, time_zone: "UTC".into() };
+            facts.written = written;
+            decide(&intent(), &facts, at(now), &Policy::default())
+        };
+        let caps = SendLimits { per_viewer_day: 2, per_viewer_week: 3, ..SendLimits::default() };
+        assert_eq!(judge(caps.clone(), written(&[-HOUR_MS]), 0).verdict, Send);
+        let full = judge(caps.clone(), written(&[-HOUR_MS, -20 * HOUR_MS]), 0);
+        assert_eq!((full.verdict, full.until), (Defer, Some(at(4 * HOUR_MS))), "when the older one leaves the day");
+        let week = judge(caps.clone(), written(&[-30 * HOUR_MS, -40 * HOUR_MS, -50 * HOUR_MS]), 0);
+        assert_eq!(week.reasons, [Reason::ViewerCap, Reason::WindowClosed], "the window closes before there is room");
+        let none = SendLimits { per_viewer_day: 0, per_viewer_week: 0, ..SendLimits::default() };
+        assert_eq!(judge(none, written(&[-1; 100]), 0).verdict, Send);
+        // T is 22:13 UTC.
+        let night = SendLimits { quiet_hours: Some(QuietHours { from: 22 * 60, to: 8 * 60 }), ..SendLimits::default() };
+        let quiet = judge(night, Vec::new(), 0);
+        assert_eq!((quiet.verdict, quiet.reasons), (Defer, vec![Reason::QuietHours]));
+        let same = SendLimits { same_text_hours: 24, ..SendLimits::default() };
+        let again = vec![Written { at: at(-23 * HOUR_MS), same_text: true }];
+        assert_eq!(judge(same.clone(), again.clone(), 0).reasons, [Reason::SameText]);
+        assert_eq!(judge(same, again, 2 * HOUR_MS).verdict, Send);
     }
 
     proptest! {

@@ -99,14 +99,15 @@ impl Responder {
         let concurrency = concurrency.max(1);
         // A send whose lease runs out is taken for lost: the call must have ended long before.
         let lease = options.send_timeout * 2 + Duration::from_secs(5);
+        let pace = Pace::new(store.clone(), Arc::clone(&clock), options.sends_per_second, SEND_BURST);
         Self {
+            pace,
             tokens: Tokens::new(store.clone(), keyring, Arc::clone(&clock)),
             store,
             bus,
             graph,
             clock,
             policy,
-            pace: Pace::new(Duration::from_secs(1) / options.sends_per_second.max(1), SEND_BURST),
             room: Arc::new(Semaphore::new(usize::from(concurrency))),
             concurrency,
             sweep_every: options.sweep_every,

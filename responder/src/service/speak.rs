@@ -11,12 +11,16 @@ use backon::{ExponentialBuilder, Retryable as _};
 use tokio_util::sync::CancellationToken;
 
 use super::Responder;
+use super::pace::Room;
 use crate::policy::{POLICY_VERSION, decide, text_for};
 
 /// How often a decision that was overtaken is made anew before the sweep takes it over.
 const JUDGEMENTS: u32 = 3;
 /// Pauses after a refusal "for now", by attempt; the last one holds for all further attempts.
 const PAUSES_MS: [i64; 6] = [1_000, 5_000, 30_000, 120_000, 600_000, 1_800_000];
+
+/// When an intent that waits for room is anybody's again, in ms: its process must have died.
+const EXPECTED_MS: i64 = 30_000;
 
 /// What became of an intent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,12 +39,10 @@ pub(super) async fn speak(
 ) -> Result<Spoken, StoreError> {
     for _ in 0..JUDGEMENTS {
         // Room first: a reservation that waits for room is one that a stop may overtake for nothing.
-        if stop.run_until_cancelled(responder.pace.wait(&intent.account)).await.is_none() {
-            return Ok(Spoken::NotNow);
-        }
+        let Some(room_at) = room(responder, intent, stop).await? else { return Ok(Spoken::NotNow) };
         let now = (responder.clock)();
         let terms = JudgeTerms { policy_version: POLICY_VERSION, now, lease_ms: responder.lease_ms };
-        let judge = |facts: &Facts| judged(intent, facts, now, responder);
+        let judge = |facts: &mut Facts| judged(intent, facts, (now, room_at), responder);
         let reservation = match responder.store.judge(intent, terms, judge).await? {
             Judged::Already(_) => return Ok(Spoken::Settled),
             Judged::Decided(decision) => {
@@ -61,7 +63,33 @@ pub(super) async fn speak(
     Ok(Spoken::Settled)
 }
 
-fn judged(intent: &Intent, facts: &Facts, now: Timestamp, responder: &Responder) -> (Decision, Option<String>) {
+/// Takes room and waits for it, if it is near. Says when to ask again, if it is not; `None` if we are stopping.
+async fn room(
+    responder: &Responder,
+    intent: &Intent,
+    stop: &CancellationToken,
+) -> Result<Option<Timestamp>, StoreError> {
+    let at = match responder.pace.room(&intent.account).await? {
+        Room::At(at) => at,
+        Room::AskAgain(at) => return Ok(Some(at)),
+    };
+    let now = (responder.clock)();
+    let wait = Duration::from_millis(at.since(now).max(0).unsigned_abs());
+    if wait.is_zero() {
+        return Ok(Some(Timestamp::default()));
+    }
+    responder.store.expect_intent(intent, now.plus(EXPECTED_MS)).await?;
+    let waited = stop.run_until_cancelled(tokio::time::sleep(wait)).await;
+    Ok(waited.map(|()| Timestamp::default()))
+}
+
+fn judged(
+    intent: &Intent,
+    facts: &mut Facts,
+    (now, room_at): (Timestamp, Timestamp),
+    responder: &Responder,
+) -> (Decision, Option<String>) {
+    facts.room_at = facts.room_at.max((room_at > now).then_some(room_at));
     let decision = decide(intent, facts, now, &responder.policy);
     let text = (decision.verdict == Verdict::Send).then(|| text_for(facts).to_owned());
     (decision, text)
@@ -102,6 +130,7 @@ async fn ask(responder: &Responder, token: &Token, reservation: &Reservation, in
     let begun = tokio::time::Instant::now();
     let report = responder.graph.send(&account, &message).await;
     metrics::histogram!("afterglow_send_seconds").record(begun.elapsed().as_secs_f64());
+    responder.pace.heed(&reservation.account, &report.usage);
     let now = (responder.clock)();
     #[expect(clippy::cast_precision_loss, reason = "milliseconds of a delay")]
     metrics::histogram!("afterglow_answer_seconds").record(now.since(intent.cause_occurred).max(0) as f64 / 1000.0);
@@ -125,7 +154,7 @@ async fn refused(
     let later = |reason| SendOutcome::RetryAt { due: now.plus(pause_ms(reservation.attempt)), reason };
     match error.class {
         ErrorClass::RetryLater => {
-            responder.pace.pause(&reservation.account, Duration::from_secs(1));
+            responder.pace.pause(&reservation.account, 1_000);
             later(Reason::RateLimited)
         }
         ErrorClass::Busy => later(Reason::MetaBusy),

@@ -58,6 +58,14 @@ pub enum Reason {
     Shadow,
     /// The play is tried on other viewers.
     NotInPilot,
+    /// A kill switch is set.
+    Silenced,
+    /// The viewer has been written to as often as the brand allows.
+    ViewerCap,
+    /// The brand is quiet at this hour.
+    QuietHours,
+    /// The same was said to the viewer a short while ago.
+    SameText,
     /// The text cannot be sent as it is.
     BadText,
     /// Limits leave no room just now.
@@ -86,6 +94,10 @@ impl Reason {
             Reason::PlayOff => "play_off",
             Reason::Shadow => "shadow",
             Reason::NotInPilot => "not_in_pilot",
+            Reason::Silenced => "silenced",
+            Reason::ViewerCap => "viewer_cap",
+            Reason::QuietHours => "quiet_hours",
+            Reason::SameText => "same_text",
             Reason::BadText => "bad_text",
             Reason::RateLimited => "rate_limited",
             Reason::RefusedByMeta => "refused_by_meta",

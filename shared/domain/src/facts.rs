@@ -3,7 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BrandSettings, ConsentState, Interaction, Kind, PlayId, Rollout, Timestamp, Window, WindowRule};
+use crate::{
+    BrandSettings, ConsentState, Interaction, Kind, PlayId, Rollout, SendLimits, Timestamp, Window, WindowRule,
+};
 
 /// Everything a decision depends on, besides the intent and the time.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +27,14 @@ pub struct Facts {
     pub account: Option<AccountFacts>,
     /// The play, as the brand has it now; `None` if it has none of this name.
     pub play: Option<PlayFacts>,
+    /// How much may be said, and when not.
+    pub limits: LimitFacts,
+    /// When this viewer was written to in the last 7 days, or may have been, the latest first.
+    pub written: Vec<Written>,
+    /// A kill switch silences this: its scope.
+    pub silenced: Option<String>,
+    /// The account has no room for another message before then.
+    pub room_at: Option<Timestamp>,
     /// The version of the brand document that says so.
     pub document_version: i64,
     /// How often this intent has been judged "send" before.
@@ -61,6 +71,26 @@ impl Cause {
     }
 }
 
+/// What the gate needs of the brand's limits.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LimitFacts {
+    /// The brand's.
+    #[serde(flatten)]
+    pub limits: SendLimits,
+    /// The brand's time zone, by its IANA name.
+    #[serde(default)]
+    pub time_zone: String,
+}
+
+/// A message to the viewer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Written {
+    /// When its call began, or was reserved.
+    pub at: Timestamp,
+    /// Whether it says the same as the play would.
+    pub same_text: bool,
+}
+
 /// What the gate needs of the play.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlayFacts {
@@ -74,7 +104,11 @@ impl PlayFacts {
     /// What the gate needs of the play `name`.
     pub fn of(settings: &BrandSettings, name: &PlayId) -> Option<Self> {
         let play = settings.play(name.as_str())?;
-        let text = settings.snippets.get(&play.say).map(|snippet| snippet.text.clone()).unwrap_or_default();
+        let text = settings.snippets.get(&play.say).map(|snippet| snippet.text.trim().to_owned()).unwrap_or_default();
+        let text = match &settings.limits.disclosure {
+            Some(disclosure) if !text.is_empty() => format!("{text}\n{}", disclosure.trim()),
+            _ => text,
+        };
         Some(Self { rollout: play.rollout, text })
     }
 }

@@ -44,14 +44,14 @@ pub use body::{
     OptIn, PolicyEnforcement, Postback, Reaction, Referral, ReplyTo, Seen, StoryInsights, Unsend,
 };
 pub use brand::{
-    BrandSettings, PlayRule, Retention, Rollout, Scoring, SegmentRule, SegmentRules, Signal, Sla, Snippet, TagRule,
-    Trigger,
+    BrandSettings, PlayRule, QuietHours, Retention, Rollout, Scoring, SegmentRule, SegmentRules, SendLimits, Signal,
+    Sla, Snippet, TagRule, Trigger,
 };
 pub use cloudevent::{CloudEventError, SPEC_VERSION};
 pub use consent::{Consent, ConsentChange, ConsentState};
 pub use control::{Control, ControlChange, FenceChange};
 pub use decision::{Decision, Reason, Verdict};
-pub use facts::{AccountFacts, Cause, Facts, PlayFacts};
+pub use facts::{AccountFacts, Cause, Facts, LimitFacts, PlayFacts, Written};
 pub use id::{AccountId, BrandId, DerivedId, IntentId, InteractionId, PlayId, SendId, ViewerId, ViewerKey};
 pub use intent::{Intent, IntentStatus};
 pub use interaction::{Channel, Interaction, Source};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use afterglow_domain::{BrandSettings, PlayRule, Retention, Scoring, SegmentRules, Sla, Snippet, TagRule};
+use afterglow_domain::{BrandSettings, PlayRule, Retention, Scoring, SegmentRules, SendLimits, Sla, Snippet, TagRule};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_saphyr::Spanned;
@@ -42,6 +42,9 @@ pub struct Document {
     /// What can be said, by name.
     #[serde(default)]
     pub snippets: BTreeMap<String, Snippet>,
+    /// How much is said at most, and when nothing.
+    #[serde(default)]
+    pub limits: SendLimits,
     /// How long what is kept.
     #[serde(default)]
     pub retention: Retention,
@@ -120,6 +123,7 @@ impl Document {
             sla: self.sla,
             plays: self.plays.clone(),
             snippets: self.snippets.clone(),
+            limits: self.limits.clone(),
             retention: self.retention,
         }
     }

@@ -163,11 +163,16 @@ fn is_answerable(kind: Kind) -> bool {
 fn snippets(document: &Document, findings: &mut Findings<'_>) {
     for (name, snippet) in &document.snippets {
         let place = findings.ground.places.snippets.get(name).and_then(|place| place.text.as_ref());
-        let bytes = snippet.text.len();
+        // The disclosure stands on a line of its own below the text.
+        let disclosure = document.limits.disclosure.as_ref().map_or(0, |text| text.len() + 1);
+        let bytes = snippet.text.len() + disclosure;
         if snippet.text.trim().is_empty() || bytes > MESSAGE_MAX_BYTES {
             findings.add(
                 place,
-                format!("snippet {name:?} has {bytes} bytes: Instagram takes 1 to {MESSAGE_MAX_BYTES} (an emoji has 4 or more)"),
+                format!(
+                    "snippet {name:?} has {bytes} bytes{}: Instagram takes 1 to {MESSAGE_MAX_BYTES} (an emoji has 4 or more)",
+                    if disclosure > 0 { " with the disclosure" } else { "" }
+                ),
             );
         }
     }

@@ -1,8 +1,8 @@
 //! What a brand's console and API may read. Every query here names the brand; there is no other way to them.
 
 use afterglow_domain::{
-    AccountId, BrandId, Consent, Decision, DerivedId, IntentId, Interaction, InteractionId, Kind, PlayId, SendId,
-    Timestamp, ViewerId, ViewerKey,
+    AccountId, BrandId, Consent, Decision, DerivedId, Intent, IntentId, Interaction, InteractionId, Kind, PlayId,
+    SendId, Timestamp, ViewerId, ViewerKey,
 };
 use uuid::Uuid;
 
@@ -143,6 +143,7 @@ macro_rules! decisions {
     };
 }
 
+const ONE: &str = decisions!("AND d.seq = $3");
 const RECENT: &str = decisions!("");
 const OF_VIEWER: &str = decisions!("AND i.account = $3 AND i.viewer = $4");
 
@@ -218,6 +219,19 @@ impl BrandStore<'_> {
             sqlx::query_as(RECENT).bind(self.brand.as_str()).bind(i64::from(limit)).fetch_all(pool).await?
         });
         rows.into_iter().map(DecisionColumns::decode).collect()
+    }
+
+    /// One decision by its number, with the intent that it judged.
+    pub async fn decision(&self, seq: i64) -> Result<Option<(DecisionRecord, Intent)>, StoreError> {
+        let row: Option<DecisionColumns> = on_read!(&self.store.engine, |pool| {
+            sqlx::query_as(ONE).bind(self.brand.as_str()).bind(1_i64).bind(seq).fetch_optional(pool).await?
+        });
+        let Some(record) = row.map(DecisionColumns::decode).transpose()? else { return Ok(None) };
+        let sql = "SELECT body FROM intent WHERE brand = $1 AND id = $2";
+        let (body,): (String,) = on_read!(&self.store.engine, |pool| {
+            sqlx::query_as(sql).bind(self.brand.as_str()).bind(record.intent.uuid()).fetch_one(pool).await?
+        });
+        Ok(Some((record, from_json("intent.body", &body)?)))
     }
 
     /// One viewer with at most `limit` interactions and decisions; `None` if the brand has no such viewer.

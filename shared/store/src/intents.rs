@@ -85,13 +85,13 @@ row! {
 
 impl Store {
     /// Judges an intent: locks the viewer's fence, reads the facts, asks `decide` (pure: a decision, and for Send the
-    /// text), and stores the decision with the facts. Send reserves the one send of this intent.
+    /// text; it may add what the store does not know), and stores the decision with the facts. Send reserves the one send of this intent.
     ///
     /// An intent that is given twice, in turn or at once, is decided by one of the callers only; the others see
     /// [`Judged::Already`].
     pub async fn judge<F>(&self, intent: &Intent, terms: JudgeTerms<'_>, decide: F) -> Result<Judged, StoreError>
     where
-        F: FnOnce(&Facts) -> (Decision, Option<String>) + Send,
+        F: FnOnce(&mut Facts) -> (Decision, Option<String>) + Send,
     {
         let mut tx = self.engine.begin().await?;
         consent::lock_fence(&mut tx, &intent.brand, &intent.account, &intent.viewer, terms.now).await?;
@@ -99,10 +99,10 @@ impl Store {
         if let Some(status) = already(&mut tx, intent, terms.now).await? {
             return Ok(Judged::Already(status)); // nothing was written; the transaction rolls back
         }
-        let facts = facts::load(self, &mut tx, intent).await?;
+        let mut facts = facts::load(self, &mut tx, intent).await?;
         sends::withdraw(&mut tx, intent, terms.now).await?;
 
-        let (mut decision, text) = decide(&facts);
+        let (mut decision, text) = decide(&mut facts);
         let mut reserved = None;
         if decision.verdict == Verdict::Send {
             let text = text.map(|text| storable(&text).into_owned());
@@ -131,6 +131,14 @@ impl Store {
         });
         tx.commit().await?;
         Ok(reserved.map_or(Judged::Decided(decision), Judged::Reserved))
+    }
+
+    /// Makes an intent a row before it is judged: whoever has to wait is seen to wait, and is found by others from `due` on if
+    /// the process that holds it dies.
+    pub async fn expect_intent(&self, intent: &Intent, due: Timestamp) -> Result<(), StoreError> {
+        let mut tx = self.engine.begin().await?;
+        insert(&mut tx, intent, due).await?;
+        tx.commit().await
     }
 
     /// Takes at most `limit` intents that wait to be judged again: deferred ones that are due, and those whose

@@ -39,6 +39,7 @@
 //! | `forgotten` | people who asked to be forgotten |
 //! | `fragments` | Meta's raw fragments, sealed with a key for each viewer |
 //! | `retention` | what a brand no longer wants to keep goes |
+//! | `kill_switches` | what must not speak now |
 //! | `links` | tracked links |
 //! | `quarantine` | what could not be understood |
 //! | `totals` | figures for status line and doctor |
@@ -59,6 +60,7 @@ mod forgotten;
 mod fragments;
 mod intents;
 mod interactions;
+mod kill_switches;
 mod links;
 mod migrate;
 mod open;
@@ -81,6 +83,7 @@ pub use error::StoreError;
 pub use forgotten::{ForgetKey, ForgetReceipt};
 pub use intents::{JudgeTerms, Judged, Reservation};
 pub use interactions::{Applied, FoldInput, FoldOutput, ViewerFold};
+pub use kill_switches::{KillSwitch, SetSwitch};
 pub use links::Link;
 pub use migrate::SCHEMA_VERSION;
 pub use open::StoreOptions;

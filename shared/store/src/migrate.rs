@@ -84,6 +84,14 @@ const MIGRATIONS: &[(i64, &str, Sql)] = &[
             sqlite: include_str!("../migrations/sqlite/0009_rules.sql"),
         },
     ),
+    (
+        10,
+        "kill_switches",
+        Sql {
+            postgres: include_str!("../migrations/postgres/0010_kill_switches.sql"),
+            sqlite: include_str!("../migrations/sqlite/0010_kill_switches.sql"),
+        },
+    ),
 ];
 
 /// The schema version that this program writes and reads.

@@ -12,7 +12,8 @@
 use std::collections::HashSet;
 
 use afterglow_domain::{
-    AccountId, BrandId, Decision, DerivedId, Facts, Intent, IntentId, Reason, SendId, Timestamp, ViewerId,
+    AccountId, BrandId, Decision, DerivedId, Facts, Intent, IntentId, PlayId, Reason, SendId, Timestamp, ViewerId,
+    ViewerKey,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -21,7 +22,7 @@ use uuid::Uuid;
 use crate::codec::{from_name, moment};
 use crate::engine::{Sql, Texts, Tx, on_read, on_tx, row, storable};
 use crate::intents::record;
-use crate::{JudgeTerms, Reservation, Store, StoreError, consent};
+use crate::{JudgeTerms, Reservation, Store, StoreError, consent, kill_switches};
 
 /// Where a send stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -151,7 +152,7 @@ const RESERVE: &str = "INSERT INTO send (id, text, epoch, attempt, lease_until_m
         viewer, cause, play, status)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 'reserved') ON CONFLICT DO NOTHING";
 
-const CURRENT: &str = "SELECT intent, brand, account, viewer, status, epoch, attempt, lease_until_ms
+const CURRENT: &str = "SELECT intent, brand, account, viewer, play, status, epoch, attempt, lease_until_ms
     FROM send WHERE id = $1";
 
 const START: &str = "UPDATE send SET status = 'sending', started_ms = $2, lease_until_ms = $3
@@ -222,6 +223,7 @@ row! {
         brand: String,
         account: String,
         viewer: String,
+        play: String,
         status: String,
         epoch: i64,
         attempt: i64,
@@ -270,7 +272,10 @@ impl Store {
             }
             SendStatus::Reserved => {}
         }
-        if current.epoch != fence.epoch || current.lease_until_ms <= now.millis() {
+        let viewer_key = ViewerKey { account: account.clone(), viewer: viewer.clone() };
+        let silenced =
+            kill_switches::silenced(&mut tx, brand, &viewer_key, &PlayId::new(current.play.as_str())).await?;
+        if silenced.is_some() || current.epoch != fence.epoch || current.lease_until_ms <= now.millis() {
             withdraw_intent(&mut tx, current.intent, now).await?;
             consent::reopen(&mut tx, vec![current.intent], now).await?;
             tx.commit().await?;

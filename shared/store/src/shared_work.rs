@@ -19,6 +19,16 @@ const SLOT: Sql = Sql {
         ON CONFLICT (name) DO UPDATE SET next_ms = MAX(rate_slot.next_ms, $2) + $3 RETURNING next_ms",
 };
 
+// The generic cell rate algorithm: what was not used counts for at most a burst. Nothing is taken that lies too far ahead.
+const SLOTS: Sql = Sql {
+    postgres: "INSERT INTO rate_slot (name, next_ms) VALUES ($1, $2 - $4 + $3)
+        ON CONFLICT (name) DO UPDATE SET next_ms = GREATEST(rate_slot.next_ms, $2 - $4) + $3
+        WHERE rate_slot.next_ms <= $5 RETURNING next_ms",
+    sqlite: "INSERT INTO rate_slot (name, next_ms) VALUES ($1, $2 - $4 + $3)
+        ON CONFLICT (name) DO UPDATE SET next_ms = MAX(rate_slot.next_ms, $2 - $4) + $3
+        WHERE rate_slot.next_ms <= $5 RETURNING next_ms",
+};
+
 const KNOWN_IDS: Sql = Sql {
     postgres: "SELECT id FROM interaction WHERE id = ANY($1)",
     sqlite: "SELECT id FROM interaction WHERE id IN (SELECT unhex(value) FROM json_each($1))",
@@ -70,6 +80,37 @@ impl Store {
         });
         tx.commit().await?;
         Ok(Timestamp::from_millis(next - interval_ms))
+    }
+
+    /// Takes `count` calls at once under `name`, among all processes: one every `interval_us` microseconds, and up to `burst`
+    /// ahead of their time after a quiet while. Gives when the first of them may be made, in epoch microseconds; `None`, and
+    /// nothing is taken, if that is more than `patience_ms` from now. A process that takes some at once touches the row that
+    /// much more rarely.
+    pub async fn take_slots(
+        &self,
+        name: &str,
+        count: u32,
+        (interval_us, burst): (i64, u32),
+        patience_ms: i64,
+        now: Timestamp,
+    ) -> Result<Option<i64>, StoreError> {
+        let taken = interval_us.saturating_mul(i64::from(count));
+        let ahead = interval_us.saturating_mul(i64::from(burst));
+        let now_us = now.millis().saturating_mul(1000);
+        let mut tx = self.engine.begin().await?;
+        let sql = tx.sql(&SLOTS);
+        let next: Option<i64> = on_tx!(&mut tx, |connection| {
+            sqlx::query_scalar(sql)
+                .bind(name)
+                .bind(now_us)
+                .bind(taken)
+                .bind(ahead)
+                .bind(now_us + patience_ms * 1000)
+                .fetch_optional(connection)
+                .await?
+        });
+        tx.commit().await?;
+        Ok(next.map(|next| next - taken))
     }
 
     /// Which of Meta's message ids the log has for an account.

@@ -26,7 +26,12 @@ pub(super) struct AmqpConsumer {
 
 impl AmqpConsumer {
     pub(super) async fn start(links: Arc<Links>, lane: Lane, prefetch: u16) -> Result<Self, BusError> {
-        let settler = Arc::new(AmqpSettler { links: Arc::clone(&links), lane, subscribed: Mutex::default() });
+        let settler = Arc::new(AmqpSettler {
+            links: Arc::clone(&links),
+            lane,
+            subscribed: Mutex::default(),
+            in_order: tokio::sync::Mutex::default(),
+        });
         let mut consumer = Self { links, lane, prefetch: prefetch.max(1), stream: None, ready: Vec::new(), settler };
         consumer.subscribe().await?;
         Ok(consumer)
@@ -133,6 +138,9 @@ struct AmqpSettler {
     links: Arc<Links>,
     lane: Lane,
     subscribed: Mutex<Subscribed>,
+    /// Acknowledgements go out in the order in which they were decided: one that comes behind another which covers it names a
+    /// tag that the broker no longer knows, and the broker closes the channel.
+    in_order: tokio::sync::Mutex<()>,
 }
 
 /// Acknowledgements that are left to do.
@@ -180,6 +188,7 @@ impl AmqpSettler {
 #[async_trait]
 impl Settler for AmqpSettler {
     async fn ack(&self, tags: &[Tag]) -> Result<(), BusError> {
+        let _in_order = self.in_order.lock().await;
         let Some((channel, numbers)) = self.living(tags) else { return Ok(()) };
         let acks = self.subscribed().settle(&numbers);
         let all = acks.up_to.map(|number| (number, true)).into_iter();
@@ -190,6 +199,7 @@ impl Settler for AmqpSettler {
     }
 
     async fn retry(&self, tags: &[Tag]) -> Result<(), BusError> {
+        let _in_order = self.in_order.lock().await;
         let Some((channel, numbers)) = self.living(tags) else { return Ok(()) };
         let _ = self.subscribed().settle(&numbers);
         for number in numbers {

@@ -26,6 +26,7 @@ on_both!(
     consumers_share_without_overlap,
     prefetch_is_honoured,
     a_cancelled_wait_loses_nothing,
+    who_settles_at_once_settles_each_once,
     a_closed_bus_says_so,
 );
 
@@ -179,4 +180,29 @@ async fn a_closed_bus_says_so(bus: Arc<dyn Bus>) {
         Err(error) => Err(error),
     };
     assert!(matches!(consumed, Err(BusError::Closed)), "{consumed:?}");
+}
+
+/// Work that was taken together and is settled one by one, in any order and at once: nothing comes a second time.
+async fn who_settles_at_once_settles_each_once(bus: Arc<dyn Bus>) {
+    bus.publish(Lane::Intents, messages(0..400)).await.unwrap();
+    let mut consumer = bus.consume(Lane::Intents, 100).await.unwrap();
+    let mut seen = BTreeSet::new();
+    while seen.len() < 400 {
+        let batch = consumer.next_batch(50, Duration::from_millis(50)).await.unwrap();
+        let mut under_way = tokio::task::JoinSet::new();
+        for (n, delivery) in batch.into_iter().enumerate() {
+            assert_eq!(delivery.attempt, 1, "{} came before", delivery.message.id);
+            assert!(seen.insert(delivery.message.id.clone()), "{} came twice", delivery.message.id);
+            let settler = consumer.settler();
+            under_way.spawn(async move {
+                for _ in 0..(n * 7) % 13 {
+                    tokio::task::yield_now().await;
+                }
+                settler.ack(&[delivery.tag]).await.unwrap();
+            });
+        }
+        while under_way.join_next().await.is_some() {}
+    }
+    let rest = tokio::time::timeout(Duration::from_millis(300), consumer.next_batch(1, Duration::ZERO)).await;
+    assert!(rest.is_err(), "something came again");
 }

@@ -1,5 +1,6 @@
 //! What a brand sets for itself: the brand document as data. Its text form is YAML, and is read by `afterglow-rules`.
 
+mod limits;
 mod plays;
 mod retention;
 mod rules;
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Kind, PlayId};
 
+pub use limits::{QuietHours, SendLimits};
 pub use plays::{PlayRule, Rollout, Snippet, Trigger};
 pub use retention::Retention;
 pub use rules::{SegmentRule, SegmentRules, Sla, TagRule};
@@ -33,6 +35,8 @@ pub struct BrandSettings {
     pub plays: Vec<PlayRule>,
     /// What can be said, by name.
     pub snippets: BTreeMap<String, Snippet>,
+    /// How much is said at most, and when nothing.
+    pub limits: SendLimits,
     /// How long what is kept.
     pub retention: Retention,
 }
@@ -46,6 +50,7 @@ impl Default for BrandSettings {
             sla: Sla::default(),
             plays: Vec::new(),
             snippets: BTreeMap::new(),
+            limits: SendLimits::default(),
             retention: Retention::default(),
         }
     }

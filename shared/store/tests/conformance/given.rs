@@ -238,7 +238,7 @@ pub(crate) fn terms(now: Timestamp) -> JudgeTerms<'static> {
 }
 
 /// A policy that only minds what the viewer said.
-pub(crate) fn unless_told_to_stop(facts: &Facts) -> (Decision, Option<String>) {
+pub(crate) fn unless_told_to_stop(facts: &mut Facts) -> (Decision, Option<String>) {
     match facts.consent {
         Some(ConsentState::OptedOut) => (Decision::drop(vec![afterglow_domain::Reason::OptedOut]), None),
         Some(ConsentState::Ambiguous) => (Decision::hold(vec![afterglow_domain::Reason::PerhapsOptedOut]), None),

@@ -1,0 +1,138 @@
+//! Kill switches: what must not speak now. They are asked for when an intent is judged, and again when its send begins, so that
+//! one that was set holds at once.
+
+use afterglow_domain::{AccountId, BrandId, PlayId, Timestamp, ViewerKey};
+
+use crate::engine::{Tx, on_read, on_tx, row, storable};
+use crate::{Store, StoreError};
+
+/// What a kill switch silences.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KillSwitch {
+    /// Everything.
+    All,
+    /// A brand.
+    Brand(BrandId),
+    /// An account.
+    Account(AccountId),
+    /// A play of a brand.
+    Play(BrandId, PlayId),
+    /// A viewer.
+    Viewer(ViewerKey),
+}
+
+impl KillSwitch {
+    /// The scope's name.
+    pub const fn scope(&self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Brand(_) => "brand",
+            Self::Account(_) => "account",
+            Self::Play(..) => "play",
+            Self::Viewer(_) => "viewer",
+        }
+    }
+
+    /// What within the scope.
+    pub fn id(&self) -> String {
+        match self {
+            Self::All => String::new(),
+            Self::Brand(brand) => brand.to_string(),
+            Self::Account(account) => account.to_string(),
+            Self::Play(brand, play) => format!("{brand}/{play}"),
+            Self::Viewer(viewer) => viewer.to_string(),
+        }
+    }
+}
+
+/// A kill switch that is set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SetSwitch {
+    /// `all`, `brand`, `account`, `play` or `viewer`.
+    pub scope: String,
+    /// What within it.
+    pub id: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// By whom.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+}
+
+row! {
+    struct SwitchColumns { scope: String, id: String, since_ms: i64, set_by: String, reason: String }
+}
+
+impl Store {
+    /// Sets a switch; one that is set stays as it was.
+    pub async fn set_kill_switch(
+        &self,
+        switch: &KillSwitch,
+        by: &str,
+        reason: &str,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let sql = "INSERT INTO kill_switch (scope, id, since_ms, set_by, reason) VALUES ($1, $2, $3, $4, $5)
+            ON CONFLICT (scope, id) DO NOTHING";
+        let mut tx = self.engine.begin().await?;
+        on_tx!(&mut tx, |connection| {
+            sqlx::query(sql)
+                .bind(switch.scope())
+                .bind(switch.id())
+                .bind(now.millis())
+                .bind(storable(by))
+                .bind(storable(reason))
+                .execute(connection)
+                .await?;
+        });
+        tx.commit().await
+    }
+
+    /// Lifts a switch. `false` if it was not set.
+    pub async fn lift_kill_switch(&self, switch: &KillSwitch) -> Result<bool, StoreError> {
+        let mut tx = self.engine.begin().await?;
+        let lifted = on_tx!(&mut tx, |connection| {
+            let query = sqlx::query("DELETE FROM kill_switch WHERE scope = $1 AND id = $2");
+            query.bind(switch.scope()).bind(switch.id()).execute(connection).await?.rows_affected()
+        });
+        tx.commit().await?;
+        Ok(lifted == 1)
+    }
+
+    /// The switches that are set, the oldest first.
+    pub async fn kill_switches(&self) -> Result<Vec<SetSwitch>, StoreError> {
+        let sql = "SELECT scope, id, since_ms, set_by, reason FROM kill_switch ORDER BY since_ms, scope, id";
+        let rows: Vec<SwitchColumns> = on_read!(&self.engine, |pool| sqlx::query_as(sql).fetch_all(pool).await?);
+        let decode = |row: SwitchColumns| SetSwitch {
+            scope: row.scope,
+            id: row.id,
+            since: Timestamp::from_millis(row.since_ms),
+            by: row.set_by,
+            reason: row.reason,
+        };
+        Ok(rows.into_iter().map(decode).collect())
+    }
+}
+
+/// The scope of a switch that silences a play towards a viewer, if one is set.
+pub(crate) async fn silenced(
+    tx: &mut Tx,
+    brand: &BrandId,
+    viewer: &ViewerKey,
+    play: &PlayId,
+) -> Result<Option<String>, StoreError> {
+    let sql = "SELECT scope FROM kill_switch WHERE scope = 'all' OR scope = 'brand' AND id = $1
+            OR scope = 'account' AND id = $2 OR scope = 'play' AND id = $3 OR scope = 'viewer' AND id = $4
+        ORDER BY scope LIMIT 1";
+    let play = KillSwitch::Play(brand.clone(), play.clone()).id();
+    Ok(on_tx!(tx, |connection| {
+        sqlx::query_scalar(sql)
+            .bind(brand.as_str())
+            .bind(viewer.account.as_str())
+            .bind(play)
+            .bind(viewer.to_string())
+            .fetch_optional(connection)
+            .await?
+    }))
+}
