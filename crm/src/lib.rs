@@ -11,6 +11,7 @@
 mod collect;
 mod daily_log;
 mod day;
+pub mod egress;
 mod story_series;
 mod table;
 
