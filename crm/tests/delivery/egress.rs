@@ -92,7 +92,7 @@ async fn a_redirect_is_not_followed() {
 async fn who_hangs_is_left() {
     let server = serve_raw(|mut stream| async move {
         read_head(&mut stream).await;
-        tokio::time::sleep(Duration::from_secs(60)).await;
+        tokio::time::sleep(Duration::from_mins(1)).await;
     })
     .await;
     let began = Instant::now();
