@@ -9,6 +9,7 @@
 //! | `collect` | what the log is made of, from the store |
 //! | `viewer_record` | a viewer as the systems beside are told of them |
 //! | `webhook` | signed webhooks out: in order, again and again, until they arrive or are given up |
+//! | `upsert` | viewers into a CRM's own records: requests and what replies mean, pure |
 //! | `egress` | requests to addresses that somebody else chose |
 
 mod collect;
@@ -17,6 +18,7 @@ mod day;
 pub mod egress;
 mod story_series;
 mod table;
+pub mod upsert;
 mod viewer_record;
 pub mod webhook;
 
