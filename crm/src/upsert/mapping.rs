@@ -78,6 +78,7 @@ impl Source {
 #[serde(rename_all = "snake_case")]
 pub enum Target {
     /// `HubSpot` contacts.
+    #[serde(rename = "hubspot")]
     HubSpot,
     /// A Salesforce object (`Contact`, `Lead`, `Viewer__c`).
     Salesforce {

@@ -2,7 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod consumers;
 mod egress;
+mod hubspot_sim;
 mod memory_queue;
+mod salesforce_sim;
 mod server;
+mod upsert;
 mod webhook;

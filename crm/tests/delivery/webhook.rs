@@ -230,7 +230,8 @@ async fn who_fails_again_and_again_is_left_alone_then_asked_once() {
     bench.queue.add_endpoint(endpoint("a", &format!("http://{server}/")));
     (0..100).for_each(|n| bench.queue.push("a", &event(n, &format!("v{n}"))));
     until("it is tried", || calls.load(Ordering::SeqCst) >= 5).await;
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    until("what was under way has ended", || bench.queue.log().len() == calls.load(Ordering::SeqCst)).await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
     let before = calls.load(Ordering::SeqCst);
     assert!((5..=8).contains(&before), "five failures open it, and three more may be under way: {before}");
     bench.skip(30_000);
@@ -296,12 +297,20 @@ async fn who_says_gone_is_asked_no_more() {
 
 #[tokio::test]
 async fn stopping_lets_what_is_under_way_end() {
-    let server =
-        serve(Router::new().route("/", post(|| async { tokio::time::sleep(Duration::from_millis(150)).await }))).await;
+    let calls = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&calls);
+    let server = serve(Router::new().route(
+        "/",
+        post(move || async move {
+            count.fetch_add(1, Ordering::SeqCst);
+            tokio::time::sleep(Duration::from_millis(150)).await;
+        }),
+    ))
+    .await;
     let bench = Bench::start();
     bench.queue.add_endpoint(Endpoint { concurrency: 2, ..endpoint("a", &format!("http://{server}/")) });
     (0..50).for_each(|n| bench.queue.push("a", &event(n, &format!("v{n}"))));
-    tokio::time::sleep(Duration::from_millis(60)).await;
+    until("two are under way", || calls.load(Ordering::SeqCst) == 2).await;
     let queue = bench.stop().await;
     assert_eq!(queue.settled("a"), [Settlement::Delivered; 2], "neither cut off nor begun anew");
 }

@@ -110,6 +110,8 @@ fn as_it_is_written_down() {
     }"#;
     let mapping = Mapping::new(serde_json::from_str(json).unwrap()).unwrap();
     assert_eq!(*mapping.target(), salesforce("Lead"));
+    let plain = r#"{"target": "hubspot", "external_id": "afterglow_id", "fields": {"score": "story_score"}}"#;
+    assert_eq!(*Mapping::new(serde_json::from_str(plain).unwrap()).unwrap().target(), Target::HubSpot);
     let wrong = json.replace("\"constants\"", "\"constant\"");
     assert!(serde_json::from_str::<MappingTable>(&wrong).unwrap_err().to_string().contains("unknown field `constant`"));
 }
