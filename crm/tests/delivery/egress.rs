@@ -140,3 +140,29 @@ async fn who_is_not_there_or_speaks_no_http() {
     assert_eq!(error.class(), "broken");
     assert!(!format!("{error:?}").contains("secret-path"), "an error must not show the URL: {error:?}");
 }
+
+/// The environment belongs to the process, so the case runs in one of its own.
+#[tokio::test]
+async fn a_proxy_in_the_environment_is_not_used() {
+    let reached = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&reached);
+    let proxy = serve_raw(move |_stream| {
+        count.fetch_add(1, Ordering::SeqCst);
+        async {}
+    })
+    .await;
+    let mut command = tokio::process::Command::new(std::env::current_exe().unwrap());
+    for name in ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"] {
+        command.env(name, format!("http://{proxy}"));
+    }
+    let output = command
+        .env_remove("no_proxy")
+        .env_remove("NO_PROXY")
+        .args(["--exact", "egress::statuses_are_replies"])
+        .output()
+        .await
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && told.contains("1 passed"), "{told}");
+    assert_eq!(reached.load(Ordering::SeqCst), 0);
+}

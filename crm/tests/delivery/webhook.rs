@@ -329,3 +329,27 @@ async fn the_rate_is_kept_without_resting_longer_than_it_asks() {
     assert!(took >= Duration::from_millis(490), "50 calls at 100 a second take half a second: {took:?}");
     assert!(took < Duration::from_secs(3), "{took:?}");
 }
+
+#[tokio::test]
+async fn what_is_set_anew_holds_in_the_midst_of_a_backlog() {
+    let last: Arc<Mutex<Option<(HeaderMap, Bytes)>>> = Arc::default();
+    let keep = Arc::clone(&last);
+    let server = serve(Router::new().route(
+        "/",
+        post(move |headers: HeaderMap, body: Bytes| async move { *keep.lock().unwrap() = Some((headers, body)) }),
+    ))
+    .await;
+    let bench = Bench::start();
+    let rate = Rate { per_minute: 6, burst: 1 };
+    bench.queue.add_endpoint(Endpoint { rate, ..endpoint("a", &format!("http://{server}/")) });
+    (0..30).for_each(|n| bench.queue.push("a", &event(n, &format!("v{n}"))));
+    until("the first arrives", || bench.queue.settled("a").len() == 1).await;
+    bench.queue.change_endpoint("a", |e| {
+        e.rate = Rate { per_minute: 60_000, burst: 100 };
+        e.secrets = Secrets::new(secret(9));
+    });
+    until("all arrive, which at the former rate takes five minutes", || bench.queue.settled("a").len() == 30).await;
+    bench.stop().await;
+    let (headers, body) = last.lock().unwrap().take().unwrap();
+    assert!(standardwebhooks::Webhook::new(&secret(9).reveal()).unwrap().verify(&body, &headers).is_ok());
+}
