@@ -1,4 +1,4 @@
-//! What leaves Afterglow for the systems beside it: the daily log.
+//! What leaves Afterglow for the systems beside it: the daily log, and the feed of changes.
 //!
 //! | file | what it holds |
 //! | --- | --- |
@@ -7,15 +7,24 @@
 //! | `table` | the log as CSV and JSON |
 //! | `story_series` | the figures of Stories over time |
 //! | `collect` | what the log is made of, from the store |
+//! | `viewer_record` | a viewer as the systems beside are told of them |
+//! | `webhook` | signed webhooks out: in order, again and again, until they arrive or are given up |
+//! | `upsert` | viewers into a CRM's own records: requests and what replies mean, pure |
+//! | `egress` | requests to addresses that somebody else chose |
 
 mod collect;
 mod daily_log;
 mod day;
+pub mod egress;
 mod story_series;
 mod table;
+pub mod upsert;
+mod viewer_record;
+pub mod webhook;
 
 pub use collect::{CollectError, daily_log_of};
 pub use daily_log::{Action, DailyLog, LogRow, Material, Step, Trigger, daily_log};
 pub use day::{Day, DayError};
 pub use story_series::{StorySample, series_to_csv, story_series};
 pub use table::{to_csv, to_json};
+pub use viewer_record::ViewerRecord;

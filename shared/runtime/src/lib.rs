@@ -29,7 +29,7 @@ mod trace_context;
 
 pub use clock::now_ms;
 pub use error_chain::error_chain;
-pub use http_client::{HttpClientError, http_client};
+pub use http_client::{HttpClientError, http_client, http_client_builder};
 pub use keyring::{Keyring, KeyringError};
 pub use lifecycle::{Ended, Services, signals};
 pub use load::{LoadError, Sources};
