@@ -14,7 +14,7 @@ use afterglow_ingest::{
 };
 use afterglow_meta::AppSecrets;
 use afterglow_meta::graph::GraphClient;
-use afterglow_responder::{Policy, Responder, ResponderOptions};
+use afterglow_responder::{Policy, Responder, ResponderOptions, decide, runtime_sleep};
 use afterglow_runtime::{Gauges, Health, Services, Settings, error_chain, ops_router, signals, start_logs};
 use afterglow_scorer::{RetentionKeeper, Rulebooks, Scorer};
 use afterglow_store::Store;
@@ -375,6 +375,8 @@ impl Parts {
             sends_per_second: responder.sends_per_second,
             echo_patience: Duration::from_millis(responder.echo_patience_ms),
             fate_patience: Duration::from_millis(responder.fate_patience_ms),
+            gate: decide,
+            sleep: runtime_sleep(),
         });
         services.spawn("responder", responder.run(stop.clone()));
         Ok(())

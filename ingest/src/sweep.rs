@@ -209,7 +209,9 @@ impl Sweep {
     pub(crate) async fn room(&self, reads: Reads, account: &AccountId) -> Result<(), StoreError> {
         let now = (self.clock)();
         self.store.lease(LEASE.0, &self.holder, now, LEASE.1).await?;
-        read_slot(&self.store, reads, account, now).await
+        let wait = read_slot(&self.store, reads, account, now).await?;
+        tokio::time::sleep(wait).await;
+        Ok(())
     }
 
     /// Publishes the messages that the log does not have.

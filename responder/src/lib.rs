@@ -9,4 +9,4 @@ mod policy;
 mod service;
 
 pub use policy::{POLICY_VERSION, Policy, TEXT_MAX_BYTES, decide, text_for};
-pub use service::{Responder, ResponderError, ResponderOptions};
+pub use service::{Gate, Responder, ResponderError, ResponderOptions, Sleep, runtime_sleep};

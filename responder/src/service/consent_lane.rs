@@ -67,7 +67,7 @@ async fn take(responder: Arc<Responder>, delivery: Delivery, settler: Arc<dyn Se
     }
 }
 
-async fn record(responder: Arc<Responder>, change: FenceChange) -> Result<(), StoreError> {
+pub(super) async fn record(responder: Arc<Responder>, change: FenceChange) -> Result<(), StoreError> {
     let now = (responder.clock)();
     match change {
         FenceChange::Consent(change) => {

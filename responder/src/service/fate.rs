@@ -32,7 +32,7 @@ pub(super) async fn run(responder: &Arc<Responder>, stop: &CancellationToken) {
     }
 }
 
-async fn settle(responder: &Responder, stop: &CancellationToken) -> Result<(), StoreError> {
+pub(super) async fn settle(responder: &Responder, stop: &CancellationToken) -> Result<(), StoreError> {
     let waiting = responder.store.unknown_sends(LIMIT).await?;
     #[expect(clippy::cast_precision_loss, reason = "at most the limit")]
     metrics::gauge!("afterglow_sends_of_unknown_fate").set(waiting.len() as f64);
@@ -74,9 +74,12 @@ async fn look(responder: &Responder, send: &UnknownSend) -> Seen {
         Err(error) if error.is_lasting() => return Seen::Refused,
         Err(_) => return Seen::NoAnswer,
     };
-    if let Err(error) = read_slot(&responder.store, Reads::Conversations, &send.account, (responder.clock)()).await {
-        tracing::warn!(send = %send.send, error = %error_chain(&error), "no room for a read can be had");
-        return Seen::NoAnswer;
+    match read_slot(&responder.store, Reads::Conversations, &send.account, (responder.clock)()).await {
+        Ok(wait) => (responder.sleep)(wait).await,
+        Err(error) => {
+            tracing::warn!(send = %send.send, error = %error_chain(&error), "no room for a read can be had");
+            return Seen::NoAnswer;
+        }
     }
     let account = GraphAccount { id: &send.account, login: token.login, token: &token.secret };
     let messages = match responder.graph.recent_messages(&account, &send.viewer, MESSAGES).await {
@@ -107,6 +110,16 @@ async fn look(responder: &Responder, send: &UnknownSend) -> Seen {
             return Seen::NoAnswer;
         }
     };
-    let ours = candidates.into_iter().find(|id| !claimed.contains(id));
-    ours.map_or(Seen::NotThere, Seen::There)
+    let mut ours: Vec<String> = candidates.into_iter().filter(|id| !claimed.contains(id)).collect();
+    // Two sends of the same words and one message: it may be either's, and taken for the wrong one's it would hide that the
+    // other never went out. Only as many messages as there are sends prove all of them.
+    match responder.store.rival_sends(send, since.minus(SKEW_MS)).await {
+        Ok(rivals) if u64::try_from(ours.len()).is_ok_and(|found| found > rivals) => {}
+        Ok(_) => return Seen::NotThere,
+        Err(error) => {
+            tracing::warn!(send = %send.send, error = %error_chain(&error), "sends cannot be told apart");
+            return Seen::NoAnswer;
+        }
+    }
+    ours.pop().map_or(Seen::NotThere, Seen::There)
 }

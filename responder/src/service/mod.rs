@@ -16,14 +16,15 @@ mod pace;
 mod speak;
 mod sweep;
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use afterglow_bus::{Bus, BusError};
-use afterglow_domain::Clock;
+use afterglow_domain::{Clock, Decision, Facts, FenceChange, Intent, Timestamp};
 use afterglow_meta::graph::GraphClient;
 use afterglow_runtime::Keyring;
-use afterglow_store::Store;
+use afterglow_store::{Store, StoreError};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
@@ -60,6 +61,21 @@ pub struct ResponderOptions {
     pub echo_patience: Duration,
     /// How long its fate is looked for before a person is asked.
     pub fate_patience: Duration,
+    /// The gate. Anything but [`decide`](crate::decide) is for tests that prove that a wrong one is noticed.
+    pub gate: Gate,
+    /// How to wait; by the runtime's clock, but in simulations.
+    pub sleep: Sleep,
+}
+
+/// A gate: the verdict on an intent, given facts, at a moment.
+pub type Gate = fn(&Intent, &Facts, Timestamp, &Policy) -> Decision;
+
+/// Waits for a span of time.
+pub type Sleep = Arc<dyn Fn(Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
+
+/// Waits by the runtime's clock.
+pub fn runtime_sleep() -> Sleep {
+    Arc::new(|span| Box::pin(tokio::time::sleep(span)))
 }
 
 /// A loop cannot go on.
@@ -90,6 +106,8 @@ pub struct Responder {
     lease_ms: i64,
     echo_patience: Duration,
     fate_patience: Duration,
+    gate: Gate,
+    sleep: Sleep,
 }
 
 impl Responder {
@@ -114,7 +132,25 @@ impl Responder {
             lease_ms: i64::try_from(lease.as_millis()).unwrap_or(i64::MAX),
             echo_patience: options.echo_patience,
             fate_patience: options.fate_patience,
+            gate: options.gate,
+            sleep: options.sleep,
         }
+    }
+
+    /// One step of a loop, for simulations: records a stop or a hand-over.
+    pub async fn record(self: &Arc<Self>, change: &FenceChange) -> Result<(), StoreError> {
+        consent_lane::record(Arc::clone(self), change.clone()).await
+    }
+
+    /// One step of a loop, for simulations: judges an intent, and speaks if the gate says so.
+    pub async fn speak(&self, intent: &Intent) -> Result<(), StoreError> {
+        speak::speak(self, intent, &CancellationToken::new()).await.map(|_| ())
+    }
+
+    /// One step of a loop, for simulations: intents that are due again, leases that ran out, sends of unknown fate.
+    pub async fn sweep(self: &Arc<Self>) -> Result<(), StoreError> {
+        sweep::sweep(self, &CancellationToken::new()).await?;
+        fate::settle(self, &CancellationToken::new()).await
     }
 
     /// Works until `stop`; then finishes what it is saying and returns.

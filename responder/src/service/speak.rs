@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Responder;
 use super::pace::Room;
-use crate::policy::{POLICY_VERSION, decide, text_for};
+use crate::policy::{POLICY_VERSION, text_for};
 
 /// How often a decision that was overtaken is made anew before the sweep takes it over.
 const JUDGEMENTS: u32 = 3;
@@ -79,7 +79,7 @@ async fn room(
         return Ok(Some(Timestamp::default()));
     }
     responder.store.expect_intent(intent, now.plus(EXPECTED_MS)).await?;
-    let waited = stop.run_until_cancelled(tokio::time::sleep(wait)).await;
+    let waited = stop.run_until_cancelled((responder.sleep)(wait)).await;
     Ok(waited.map(|()| Timestamp::default()))
 }
 
@@ -90,7 +90,7 @@ fn judged(
     responder: &Responder,
 ) -> (Decision, Option<String>) {
     facts.room_at = facts.room_at.max((room_at > now).then_some(room_at));
-    let decision = decide(intent, facts, now, &responder.policy);
+    let decision = (responder.gate)(intent, facts, now, &responder.policy);
     let text = (decision.verdict == Verdict::Send).then(|| text_for(facts).to_owned());
     (decision, text)
 }

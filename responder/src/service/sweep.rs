@@ -21,7 +21,7 @@ pub(super) async fn run(responder: &Arc<Responder>, stop: &CancellationToken) {
     }
 }
 
-async fn sweep(responder: &Arc<Responder>, stop: &CancellationToken) -> Result<(), StoreError> {
+pub(super) async fn sweep(responder: &Arc<Responder>, stop: &CancellationToken) -> Result<(), StoreError> {
     let expired = responder.store.expire_leases((responder.clock)()).await?;
     if expired.unknown > 0 {
         tracing::warn!(sends = expired.unknown, "sends of which the caller vanished: their fate is looked for");

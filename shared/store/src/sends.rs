@@ -209,6 +209,10 @@ const UNKNOWNS: &str = "SELECT s.id, s.intent, s.brand, s.account, s.viewer, s.t
     FROM send s JOIN intent i ON i.id = s.intent
     WHERE s.status = 'unknown' AND i.status = 'sending' ORDER BY s.lease_until_ms, s.id LIMIT $1";
 
+const RIVALS: &str = "SELECT COUNT(*) FROM send
+    WHERE account = $1 AND viewer = $2 AND text = $3 AND id <> $4 AND started_ms >= $5
+        AND (status IN ('sending', 'unknown') OR status = 'sent' AND meta_message_id IS NULL)";
+
 const OPEN_OF: &str = "SELECT DISTINCT viewer FROM send
     WHERE account = $1 AND (status IN ('reserved', 'sending', 'unknown') OR status = 'sent' AND meta_message_id IS NULL)";
 
@@ -361,6 +365,22 @@ impl Store {
         let open: Vec<(String,)> =
             on_read!(&self.engine, |pool| { sqlx::query_as(OPEN_OF).bind(account.as_str()).fetch_all(pool).await? });
         Ok(open.into_iter().map(|(viewer,)| viewer).collect())
+    }
+
+    /// How many other sends to the same person with the same words, begun since `since`, may be the owners of a message that
+    /// says these words: as long as there are any, one message proves nothing of either.
+    pub async fn rival_sends(&self, send: &UnknownSend, since: Timestamp) -> Result<u64, StoreError> {
+        let (rivals,): (i64,) = on_read!(&self.engine, |pool| {
+            sqlx::query_as(RIVALS)
+                .bind(send.account.as_str())
+                .bind(send.viewer.as_str())
+                .bind(send.text.as_str())
+                .bind(send.send.uuid())
+                .bind(since.millis())
+                .fetch_one(pool)
+                .await?
+        });
+        Ok(rivals.unsigned_abs())
     }
 
     /// Which of Meta's message ids belong to a send already: such a message is nobody else's.

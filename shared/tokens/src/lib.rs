@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use afterglow_domain::{AccountId, Clock, Login, Timestamp};
 use afterglow_runtime::{Keyring, KeyringError};
@@ -103,14 +104,17 @@ pub enum Reads {
     Comments,
 }
 
-/// Waits for room for one read of `account`'s, among all processes that read the same.
-pub async fn read_slot(store: &Store, reads: Reads, account: &AccountId, now: Timestamp) -> Result<(), StoreError> {
+/// Takes room for one read of `account`'s, among all processes that read the same. Gives how long to wait for it.
+pub async fn read_slot(
+    store: &Store,
+    reads: Reads,
+    account: &AccountId,
+    now: Timestamp,
+) -> Result<Duration, StoreError> {
     let what = match reads {
         Reads::Conversations => "conversations",
         Reads::Comments => "comments",
     };
     let slot = store.take_slot(&format!("{what}/{account}"), READ_EVERY_MS, now).await?;
-    let wait = u64::try_from(slot.since(now)).unwrap_or(0);
-    tokio::time::sleep(std::time::Duration::from_millis(wait)).await;
-    Ok(())
+    Ok(Duration::from_millis(u64::try_from(slot.since(now)).unwrap_or(0)))
 }

@@ -68,10 +68,39 @@ pub struct GraphAccount<'a> {
 }
 
 /// The client. Cloning shares its connections.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct GraphClient {
     http: reqwest::Client,
     hosts: Arc<GraphHosts>,
+    /// In place of the network, for simulations under virtual time.
+    direct: Option<Arc<dyn DirectWire>>,
+}
+
+impl std::fmt::Debug for GraphClient {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("GraphClient").field("hosts", &self.hosts).finish_non_exhaustive()
+    }
+}
+
+/// A call without a network.
+#[derive(Debug, Clone)]
+pub struct DirectCall {
+    /// Whether something is posted.
+    pub post: bool,
+    /// The node and edge: `17841400000000000/messages`.
+    pub path: String,
+    /// The query of a `GET`.
+    pub query: Vec<(String, String)>,
+    /// The access token.
+    pub token: SecretString,
+    /// The JSON body of a `POST`.
+    pub body: Vec<u8>,
+}
+
+/// Whoever answers calls in place of Meta's servers, within this process.
+pub trait DirectWire: Send + Sync {
+    /// Status and body; `None` if nobody can say whether the request arrived.
+    fn call(&self, call: DirectCall) -> Option<(u16, Vec<u8>)>;
 }
 
 /// An answer, read to its end.
@@ -86,10 +115,10 @@ pub(super) struct Answer {
 pub(super) enum NoAnswer {
     /// No connection was made, so nothing was asked.
     #[error("cannot connect")]
-    NotConnected(#[source] reqwest::Error),
+    NotConnected(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The request may have arrived.
     #[error("no whole answer")]
-    InDoubt(#[source] reqwest::Error),
+    InDoubt(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The answer is longer than any that Meta gives.
     #[error("an answer of more than {ANSWER_LIMIT} bytes")]
     TooLong,
@@ -99,14 +128,39 @@ impl From<reqwest::Error> for NoAnswer {
     fn from(error: reqwest::Error) -> Self {
         // Without its URL, which names the account.
         let error = error.without_url();
-        if error.is_connect() || error.is_builder() { NoAnswer::NotConnected(error) } else { NoAnswer::InDoubt(error) }
+        if error.is_connect() || error.is_builder() {
+            NoAnswer::NotConnected(error.into())
+        } else {
+            NoAnswer::InDoubt(error.into())
+        }
     }
 }
 
 impl GraphClient {
     /// A client over `http`, which brings the time-outs and must follow no redirects.
     pub fn new(http: reqwest::Client, hosts: GraphHosts) -> Self {
-        Self { http, hosts: Arc::new(hosts) }
+        Self { http, hosts: Arc::new(hosts), direct: None }
+    }
+
+    /// A client whose calls of the Send API and of conversations are answered by `direct`; for simulations.
+    #[must_use]
+    pub fn answered_by(mut self, direct: Arc<dyn DirectWire>) -> Self {
+        self.direct = Some(direct);
+        self
+    }
+
+    fn directly(
+        &self,
+        account: &GraphAccount<'_>,
+        call: (bool, String),
+        query: &[(&str, &str)],
+        body: Vec<u8>,
+    ) -> Option<Result<Answer, NoAnswer>> {
+        let direct = self.direct.as_ref()?;
+        let query = query.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let answer = direct.call(DirectCall { post: call.0, path: call.1, query, token: account.token.clone(), body });
+        let answer = answer.map(|(status, body)| Answer { status, usage: Usage::default(), body });
+        Some(answer.ok_or_else(|| NoAnswer::InDoubt("no answer".into())))
     }
 
     pub(super) fn hosts(&self) -> &GraphHosts {
@@ -136,6 +190,10 @@ impl GraphClient {
         edge: &str,
         body: &serde_json::Value,
     ) -> Result<Answer, NoAnswer> {
+        let path = format!("{}/{edge}", account.id);
+        if let Some(answer) = self.directly(account, (true, path), &[], body.to_string().into_bytes()) {
+            return answer;
+        }
         let request = self
             .http
             .post(self.url(account, account.id.as_str(), edge))
@@ -161,6 +219,9 @@ impl GraphClient {
         edge: &str,
         query: &[(&str, &str)],
     ) -> Result<Answer, NoAnswer> {
+        if let Some(answer) = self.directly(account, (false, format!("{node}/{edge}")), query, Vec::new()) {
+            return answer;
+        }
         let request =
             self.http.get(self.url(account, node, edge)).bearer_auth(account.token.expose_secret()).query(query);
         read(request.send().await?).await
@@ -171,7 +232,7 @@ async fn read(mut response: reqwest::Response) -> Result<Answer, NoAnswer> {
     let status = response.status().as_u16();
     let usage = usage_of(response.headers());
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| NoAnswer::InDoubt(error.without_url()))? {
+    while let Some(chunk) = response.chunk().await.map_err(|error| NoAnswer::InDoubt(error.without_url().into()))? {
         if body.len() + chunk.len() > ANSWER_LIMIT {
             return Err(NoAnswer::TooLong);
         }

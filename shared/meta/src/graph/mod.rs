@@ -27,7 +27,7 @@ mod subscriptions;
 mod sweep;
 mod usage;
 
-pub use client::{GraphAccount, GraphClient, GraphHosts};
+pub use client::{DirectCall, DirectWire, GraphAccount, GraphClient, GraphHosts};
 pub use comments::{CommentedMedia, SweptComment};
 pub use conversation::{ReadError, ThreadMessage};
 pub use errors::{ErrorClass, GraphError};

@@ -48,6 +48,8 @@ fn control_change(interaction: &Interaction, our_apps: &[String]) -> Option<Cont
         Body::MessageSent(Message { metadata: Some(id), .. }) if SendId::from_str(id).is_ok() => return None,
         Body::Handover(_) | Body::MessageSent(Message { app_id: Some(_), .. }) => Control::App,
         Body::MessageSent(_) => Control::Person,
+        // Whoever's message comes on standby is in conversation with another app, told of or not.
+        _ if interaction.standby => Control::App,
         _ => return None,
     };
     Some(ControlChange {
