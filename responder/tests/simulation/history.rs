@@ -198,8 +198,8 @@ impl<'a> History<'a> {
     /// A delay: mostly short, now and then hours.
     fn delay(&mut self, short_ms: i64) -> i64 {
         match self.dice.random_range(0..20) {
-            0 => self.dice.random_range(0..SPAN_MS),
-            1 | 2 => self.dice.random_range(0..20 * short_ms),
+            0 | 1 => self.dice.random_range(0..SPAN_MS),
+            2 | 3 => self.dice.random_range(0..20 * short_ms),
             _ => self.dice.random_range(0..short_ms),
         }
     }
@@ -274,7 +274,7 @@ impl<'a> History<'a> {
                 }
             };
             let late = match self.ground.mutation {
-                Some(Mutation::RecordsStopsLate) => 60_000,
+                Some(Mutation::RecordsStopsLate) => 20 * 60_000,
                 _ => self.dice.random_range(0..500),
             };
             if self.ground.mutation != Some(Mutation::LosesStops) {

@@ -20,7 +20,7 @@ pub(crate) enum Mutation {
     WaitsForEver,
     /// Stops are lost on their way.
     LosesStops,
-    /// Stops are recorded a minute late.
+    /// Stops are recorded twenty minutes late.
     RecordsStopsLate,
     /// What is in doubt is sent again.
     RepeatsInDoubt,
