@@ -130,7 +130,8 @@ fn later(cause: &Cause, facts: &Facts, now: Timestamp, policy: &Policy) -> Optio
         }
     }
     let same_ms = i64::from(limits.same_text_hours) * HOUR_MS;
-    if facts.written.iter().any(|written| written.same_text && now.since(written.at) < same_ms) {
+    // Two who judge at once: one's "written" may lie a few milliseconds in the other's future.
+    if same_ms > 0 && facts.written.iter().any(|written| written.same_text && now.since(written.at) < same_ms) {
         return Some(Decision::drop(vec![Reason::SameText]));
     }
     if let Some(room) = facts.room_at.filter(|room| *room > now) {
@@ -309,6 +310,12 @@ mod tests {
         let again = vec![Written { at: at(-23 * HOUR_MS), same_text: true }];
         assert_eq!(judge(same.clone(), again.clone(), 0).reasons, [Reason::SameText]);
         assert_eq!(judge(same, again, 2 * HOUR_MS).verdict, Send);
+        let just_now = vec![Written { at: at(5), same_text: true }];
+        assert_eq!(
+            judge(SendLimits::default(), just_now, 0).verdict,
+            Send,
+            "nothing is limited unless the brand wants it"
+        );
     }
 
     proptest! {

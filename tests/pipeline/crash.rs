@@ -61,5 +61,24 @@ async fn whoever_is_killed_nobody_is_lost_and_nobody_hears_twice(mut installatio
         }
     }
     let lost: Vec<_> = installation.unanswered().into_iter().filter(|reply| !asked.contains(&reply.person)).collect();
-    assert!(lost.is_empty(), "{lost:?}\n{}", installation.logs());
+    for reply in &lost {
+        // What the ledger knows of them: the first thing anybody who looks into it needs.
+        let key = afterglow_domain::ViewerKey { account: reply.account.clone(), viewer: reply.person.clone() };
+        for account in sim.accounts() {
+            let scope = installation.store.brand(&account.brand);
+            for record in scope.decisions_of(&key, 50).await.unwrap() {
+                eprintln!("{} {:?} {:?} {:?}", record.at, record.cause, record.decision, record.send);
+            }
+            for happened in scope.interactions(&key, 50).await.unwrap() {
+                eprintln!(
+                    "{} {:?} {} standby {}",
+                    happened.occurred,
+                    happened.id,
+                    happened.kind().as_str(),
+                    happened.standby
+                );
+            }
+        }
+    }
+    assert!(lost.is_empty(), "{lost:?}\n{totals:?}\n{}", installation.logs());
 }
