@@ -45,6 +45,9 @@ pub enum Problem {
     /// A star amid a phrase.
     #[error("a star may stand at the beginning or the end alone")]
     StarInside,
+    /// A phrase with signs that mean something in regular expressions alone.
+    #[error("this phrase looks like a regular expression")]
+    LooksLikeRegex,
     /// A pattern for its own language alone, in a list without a language.
     #[error("this list has no language to which ~ could bind a pattern")]
     NoLanguage,
@@ -102,6 +105,7 @@ impl Problem {
             Self::Empty => "write a word with letters or digits".into(),
             Self::TooShort => "write a longer word or a phrase".into(),
             Self::StarInside => "remove it, or write a regular expression between slashes".into(),
+            Self::LooksLikeRegex => "put it between slashes, or remove the signs".into(),
             Self::NoLanguage => "remove the ~, or give the list a language".into(),
             Self::OpenRegex => "end the line with /".into(),
             Self::Regex(_) => "mend it at this column, or write a plain phrase without slashes".into(),

@@ -1,25 +1,31 @@
 //! Lists of patterns: what is looked for, in a text file that people can read and edit.
 //!
 //! ```text
-//! # A comment.
-//! [insult medium]      label and level of the lines below
-//! idiot                a word or phrase; case, accents, signs and look-alike letters do not matter
-//! idioti*              any ending; a star ahead means any beginning
-//! ~con                 counts only in a text known to be in the list's language
-//! /you (are|re) dumb/  a regular expression over the folded text: lower case, no accents, no signs
-//! [innocent]           phrases that excuse a hit which lies wholly inside them
-//! the bee's knees
-//! [remove]             in a brand's list: built-in patterns, as they are written there, that shall not count
+//! # A comment, on a line of its own. A section names the label and the level of the lines below it.
+//! [insult medium]
+//! idiot
+//! # A star at either end means any beginning, or any ending.
+//! moron*
+//! # With ~ it counts only in a text known to be in the list's language.
+//! ~con
+//! # A regular expression over the folded text, which has lower-case letters, digits and spaces alone.
+//! /you (are|re) (a )?fool/
+//!
+//! # Phrases that excuse a hit which lies wholly inside them.
+//! [innocent]
+//! no fool like an old fool
+//!
+//! # In a brand's list: built-in patterns, as they are written there, that shall not count.
+//! [remove]
 //! idiot
 //! ```
 
-mod compile;
 mod error;
 mod lexicon;
 mod parse;
 
 pub use error::{ListError, ListErrors, Problem};
-pub(crate) use lexicon::{Hit, Lexicon};
+pub(crate) use lexicon::Lexicon;
 
 use serde::{Deserialize, Serialize};
 
@@ -53,7 +59,7 @@ impl Level {
 }
 
 /// What a list's sections may be called.
-pub(crate) trait Label: Copy + 'static {
+pub(crate) trait Label: Copy + PartialEq + 'static {
     /// Every label that a list may use.
     const ALL: &'static [Self];
     /// The name as lists write it.

@@ -1,0 +1,30 @@
+//! Whether a message needs a person.
+
+use afterglow_moderation::{Handover, Language, Message, Need};
+
+use crate::corpus::measure;
+
+fn judge(handover: &Handover, text: &str, language: Option<Language>) -> (bool, String) {
+    let assessment = handover.assess(&Message { language, ..Message::new(text) }, None);
+    (assessment.need >= Need::Perhaps, format!("{:?}", assessment.reasons))
+}
+
+fn handover() -> Handover {
+    Handover::new(&[]).unwrap_or_else(|e| panic!("{e}"))
+}
+
+#[test]
+fn labelled_messages_are_told_apart() {
+    let handover = handover();
+    for (language, tally) in measure("handover", "", "machine", |text, l| judge(&handover, text, l)) {
+        assert!(tally.precision() >= 0.95 && tally.recall() >= 0.95, "{language:?}: {tally}");
+    }
+}
+
+#[test]
+fn unseen_messages_are_told_apart_less_well() {
+    let handover = handover();
+    for (language, tally) in measure("handover", ".held-out", "machine", |text, l| judge(&handover, text, l)) {
+        assert!(tally.precision() >= 0.7 && tally.recall() >= 0.5, "{language:?}: {tally}");
+    }
+}
