@@ -92,9 +92,8 @@ const fn is_invisible(c: char) -> bool {
 
 /// French and Italian words that lose their vowel before another: they end where the apostrophe stands. Elsewhere an
 /// apostrophe is dropped, because many write without it ("dont").
-const ELIDED: &[&str] = &[
-    "l", "d", "j", "t", "s", "n", "m", "c", "qu", "un", "all", "dell", "nell", "sull", "dall", "quest", "bell",
-];
+const ELIDED: &[&str] =
+    &["l", "d", "j", "t", "s", "n", "m", "c", "qu", "un", "all", "dell", "nell", "sull", "dall", "quest", "bell"];
 
 fn plain(latin: &str) -> String {
     let mut out = String::with_capacity(latin.len() + 2);

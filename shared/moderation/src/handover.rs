@@ -1,7 +1,8 @@
 //! Whether a message needs a person.
 //!
 //! Graded, because both mistakes cost: a complaint that a machine answers loses a customer, and a queue full of "what
-//! does it cost?" hides the complaint. Lists name the topics; the rest is counted from the text's form.
+//! does it cost?" hides the complaint. Lists name the topics, and what is routine; the rest is counted from the text's
+//! form. A longer message in which nothing is known asks for a look, because lists never know every way to say a thing.
 
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +38,10 @@ pub enum Topic {
     Privacy,
     /// Press, partners, jobs.
     Business,
+    /// Small talk, praise, and questions that every shop is asked every day. Lists name it; no reason ever bears it.
+    Routine,
+    /// Nothing in it is known, neither as routine nor as anything else.
+    Unrecognised,
     /// Several questions at once.
     ManyQuestions,
     /// A long message.
@@ -62,6 +67,8 @@ impl Topic {
             Self::Crisis => "crisis",
             Self::Privacy => "privacy",
             Self::Business => "business",
+            Self::Routine => "routine",
+            Self::Unrecognised => "unrecognised",
             Self::ManyQuestions => "many_questions",
             Self::Long => "long",
             Self::OtherScript => "other_script",
@@ -83,6 +90,7 @@ impl Label for Topic {
         Self::Crisis,
         Self::Privacy,
         Self::Business,
+        Self::Routine,
     ];
 
     fn name(self) -> &'static str {
@@ -137,6 +145,8 @@ pub struct Confidence {
 
 /// Questions from which a person should look, and from which a person should answer.
 const QUESTIONS: (usize, usize) = (2, 3);
+/// Words from which a message in which nothing is known may hold something that matters.
+const TELLING_WORDS: usize = 4;
 /// Words from which a message counts as long.
 const LONG_WORDS: usize = 60;
 
@@ -154,12 +164,16 @@ impl Handover {
 
     /// Whether `message` needs a person; `confidence` is that of the answer at hand, if there is one.
     pub fn assess(&self, message: &Message<'_>, confidence: Option<Confidence>) -> Assessment {
-        let hits = self.lexicon.search(&readings(message.text), message.language);
-        let mut reasons: Vec<Reason> = hits
+        let found = self.lexicon.search(&readings(message.text), message.language);
+        let (routine, telling): (Vec<_>, Vec<_>) = found.hits.into_iter().partition(|hit| hit.label == Topic::Routine);
+        let mut reasons: Vec<Reason> = telling
             .into_iter()
             .map(|hit| Reason { topic: hit.label, level: hit.level, rule: hit.rule, excerpt: hit.excerpt })
             .collect();
         reasons.extend(from_form(message.text));
+        if reasons.is_empty() && routine.is_empty() && !found.innocent {
+            reasons.extend(unrecognised(message.text));
+        }
         reasons.extend(confidence.filter(|c| c.is < c.floor).map(|c| Reason {
             topic: Topic::LowConfidence,
             level: Level::Low,
@@ -169,6 +183,17 @@ impl Handover {
         reasons.sort_by_key(|reason| std::cmp::Reverse(reason.level));
         Assessment { need: need(&reasons), reasons }
     }
+}
+
+/// What no list knows is a hint, unless it is too short to say much.
+fn unrecognised(text: &str) -> Option<Reason> {
+    let words = same_text_key(text).split_whitespace().count();
+    (words >= TELLING_WORDS).then(|| Reason {
+        topic: Topic::Unrecognised,
+        level: Level::Low,
+        rule: "form.unrecognised".to_owned(),
+        excerpt: format!("{words} words"),
+    })
 }
 
 fn need(reasons: &[Reason]) -> Need {

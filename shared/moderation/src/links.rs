@@ -12,9 +12,29 @@ use regex::Regex;
 use crate::{Category, Finding, Level, fold::visible};
 
 const SHORTENERS: &[&str] = &[
-    "bit.do", "bit.ly", "bl.ink", "buff.ly", "cutt.ly", "cutt.us", "goo.gl", "is.gd", "kutt.it", "lnkd.in", "ow.ly",
-    "rb.gy", "rebrand.ly", "s.id", "short.io", "shorturl.at", "soo.gd", "t.ly", "tiny.cc", "tiny.one", "tinyurl.com",
-    "urlz.fr", "v.gd",
+    "bit.do",
+    "bit.ly",
+    "bl.ink",
+    "buff.ly",
+    "cutt.ly",
+    "cutt.us",
+    "goo.gl",
+    "is.gd",
+    "kutt.it",
+    "lnkd.in",
+    "ow.ly",
+    "rb.gy",
+    "rebrand.ly",
+    "s.id",
+    "short.io",
+    "shorturl.at",
+    "soo.gd",
+    "t.ly",
+    "tiny.cc",
+    "tiny.one",
+    "tinyurl.com",
+    "urlz.fr",
+    "v.gd",
 ];
 
 /// Hosts from which a conversation goes on where the brand cannot see it.
@@ -35,10 +55,28 @@ const BORROWED: &[(&str, &[&str])] = &[
 /// Short forms, which count only beside a word or an ending that phishing lives on.
 const BORROWED_SHORT: &[&str] = &["insta", "ig", "meta", "fb"];
 const BAIT_WORDS: &[&str] = &[
-    "verif", "support", "help", "login", "appeal", "secur", "copyright", "badge", "confirm", "bevestig", "bestaetig",
-    "conferma", "sicher", "segur", "beveilig", "account", "konto", "cuenta", "conta",
+    "verif",
+    "support",
+    "help",
+    "login",
+    "appeal",
+    "secur",
+    "copyright",
+    "badge",
+    "confirm",
+    "bevestig",
+    "bestaetig",
+    "conferma",
+    "sicher",
+    "segur",
+    "beveilig",
+    "account",
+    "konto",
+    "cuenta",
+    "conta",
 ];
-const BAIT_ENDINGS: &[&str] = &["top", "xyz", "icu", "click", "buzz", "cyou", "rest", "monster", "tk", "ml", "ga", "cf"];
+const BAIT_ENDINGS: &[&str] =
+    &["top", "xyz", "icu", "click", "buzz", "cyou", "rest", "monster", "tk", "ml", "ga", "cf"];
 
 /// Addresses of Ethereum, Bitcoin (bech32) and Tron (base58). Bitcoin's older form is left out: too many order numbers
 /// look like it.

@@ -67,7 +67,7 @@ impl Moderator {
 
     /// Everything that speaks against a message.
     pub fn judge(&self, message: &Message<'_>) -> Verdict {
-        let hits = self.lexicon.search(&readings(message.text), message.language);
+        let hits = self.lexicon.search(&readings(message.text), message.language).hits;
         let mut findings: Vec<Finding> = hits
             .into_iter()
             .map(|hit| Finding { category: hit.label, severity: hit.level, rule: hit.rule, excerpt: hit.excerpt })
