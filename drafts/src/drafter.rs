@@ -51,7 +51,8 @@ pub enum DraftReason {
     RestsOn(Vec<usize>),
     /// The model names no fact, or one that there is not.
     NamesNoFact,
-    /// So many of the reply's longer words are words of the facts or of the viewer.
+    /// So many of the reply's longer words are words of the facts. The viewer's words are no ground: "do you ship to
+    /// Norway?" does not make it so.
     KnownWords {
         /// How many are.
         known: usize,
@@ -83,7 +84,8 @@ pub enum Review {
     /// All.
     #[default]
     Always,
-    /// Those with less confidence than this, 0 to 100.
+    /// Those with less confidence than this, 0 to 100. What is not read may be untrue: of 20 untruths in plain words the
+    /// tests let 1 pass with a floor of 80, and 3 with a floor of 50.
     Below(u8),
 }
 
@@ -194,7 +196,7 @@ const fn may_have_cost(error: &EndpointError) -> bool {
 
 /// The form in which the model is told to answer.
 #[derive(Deserialize)]
-struct Reply {
+struct Form {
     answered: bool,
     #[serde(default)]
     facts: Vec<usize>,
@@ -206,12 +208,12 @@ fn judge(ask: &Ask<'_>, completion: &Completion, review: Review) -> Result<Draft
     if let Some(reason) = completion.finish_reason.as_deref().filter(|reason| *reason != "stop") {
         return Err(DraftError::Unfinished { finish_reason: reason.chars().take(40).collect() });
     }
-    let reply: Reply =
+    let form: Form =
         serde_json::from_str(unfenced(&completion.content)).map_err(|_| DraftError::Form("no JSON object as asked"))?;
-    if !reply.answered {
+    if !form.answered {
         return Err(DraftError::NotInFacts);
     }
-    let said = reply.reply.trim();
+    let said = form.reply.trim();
     if said.is_empty() {
         return Err(DraftError::Form("an answer without text"));
     }
@@ -224,12 +226,12 @@ fn judge(ask: &Ask<'_>, completion: &Completion, review: Review) -> Result<Draft
     if !refusals.is_empty() {
         return Err(DraftError::Refused(refusals));
     }
-    let named = !reply.facts.is_empty() && reply.facts.iter().all(|fact| (1..=ask.facts.len()).contains(fact));
+    let named = !form.facts.is_empty() && form.facts.iter().all(|fact| (1..=ask.facts.len()).contains(fact));
     let (known, of) = known_words(said, ask);
     let share = u8::try_from((known * 100).checked_div(of).unwrap_or(0)).unwrap_or(100);
     let confidence = if named { share } else { share / 2 };
     let mut reasons = vec![
-        if named { DraftReason::RestsOn(reply.facts) } else { DraftReason::NamesNoFact },
+        if named { DraftReason::RestsOn(form.facts) } else { DraftReason::NamesNoFact },
         DraftReason::KnownWords { known, of },
     ];
     let disposition = match review {
@@ -253,12 +255,12 @@ fn unfenced(content: &str) -> &str {
     inner.and_then(|inner| inner.strip_suffix("```")).unwrap_or(content).trim()
 }
 
-/// How many of the reply's words of four letters or more are words of the facts or of the viewer, and of how many.
+/// How many of the reply's words of three letters or more are words of the facts, and of how many.
 fn known_words(reply: &str, ask: &Ask<'_>) -> (usize, usize) {
-    let ground = ask.facts.iter().map(String::as_str).chain([ask.viewer_text, ask.brand]).map(same_text_key);
+    let ground = ask.facts.iter().map(String::as_str).chain([ask.brand]).map(same_text_key);
     let ground: Vec<String> = ground.collect();
     let ground: HashSet<&str> = ground.iter().flat_map(|text| text.split_whitespace()).collect();
     let reply = same_text_key(reply);
-    let words: Vec<&str> = reply.split_whitespace().filter(|word| word.chars().count() >= 4).collect();
+    let words: Vec<&str> = reply.split_whitespace().filter(|word| word.chars().count() >= 3).collect();
     (words.iter().filter(|word| ground.contains(*word)).count(), words.len())
 }

@@ -1,7 +1,7 @@
 //! An OpenAI-compatible chat endpoint: one call, one answer, nothing trusted.
 //!
 //! The form: `POST {base}/chat/completions` with `model`, `messages`, `max_tokens`, `temperature`; answered by
-//! `choices[0].message.content`, `choices[0].finish_reason`, `usage` (OpenAI, "API reference: chat completions", which
+//! `choices[0].message.content`, `choices[0].finish_reason`, `usage` (the "chat completions" of the `OpenAI` API reference, which
 //! vLLM, llama.cpp, Ollama, Mistral and others also speak).
 
 use std::time::Duration;

@@ -29,9 +29,7 @@ pub(crate) struct ChatMessage {
 
 pub(crate) fn messages(ask: &Ask<'_>) -> [ChatMessage; 2] {
     let mut system = format!("{INSTRUCTIONS}\n\nThe brand: {}\nThe facts:\n", one_line(ask.brand));
-    for (n, fact) in ask.facts.iter().enumerate() {
-        system.push_str(&format!("{}. {}\n", n + 1, one_line(fact)));
-    }
+    system.extend(ask.facts.iter().enumerate().map(|(n, fact)| format!("{}. {}\n", n + 1, one_line(fact))));
     let data = serde_json::json!({ "language": name(ask.language), "viewer_message": ask.viewer_text });
     [ChatMessage { role: "system", content: system }, ChatMessage { role: "user", content: data.to_string() }]
 }

@@ -19,6 +19,8 @@ struct Amount {
     unit: Unit,
     /// Without separators of thousands and without zeros behind the decimal point.
     value: String,
+    /// Whether a word comes next: "49 days" counts something, "49." does not.
+    counts: bool,
     written: String,
 }
 
@@ -60,8 +62,8 @@ pub(super) fn check(draft: &str, facts: &[String], viewer: &str) -> Vec<Refusal>
     let mut refusals = Vec::new();
     for amount in amounts(draft) {
         let stated = match amount.unit {
-            // A number beside no unit may be any of the facts' numbers, a price as well: "it is 49"
-            Unit::None => known.iter().any(|fact| fact.value == amount.value),
+            // A number that counts nothing may be any of the facts' numbers, a price as well: "it is 49"
+            Unit::None if !amount.counts => known.iter().any(|fact| fact.value == amount.value),
             unit => known.iter().any(|fact| fact.unit == unit && fact.value == amount.value),
         };
         let taken_up = amount.unit == Unit::None
@@ -84,10 +86,22 @@ fn amounts(text: &str) -> Vec<Amount> {
     let found = number.captures_iter(text).filter_map(|captures| {
         let written = captures.get(0)?.as_str().trim().to_owned();
         let side = |name| captures.name(name).map(|unit| unit.as_str().trim().to_lowercase());
+        let counts = text.get(captures.get(0)?.end()..)?.trim_start().starts_with(char::is_alphabetic);
         let unit = side("after").or_else(|| side("before")).map_or(Unit::None, |unit| unit_named(&unit));
-        Some(Amount { unit, value: canonical(captures.name("number")?.as_str()), written })
+        Some(Amount { unit, value: canonical(captures.name("number")?.as_str()), counts, written })
     });
     found.collect()
+}
+
+/// The text without its money and percentages: €10000.00 has the digits of a telephone number, and must not be taken for
+/// one.
+pub(super) fn without_units(text: &str) -> String {
+    let Some(number) = NUMBER.as_ref() else { return text.to_owned() };
+    let blank = |captures: &regex::Captures<'_>| {
+        let has_unit = captures.name("before").or_else(|| captures.name("after")).is_some();
+        if has_unit { " ; ".to_owned() } else { captures[0].to_owned() }
+    };
+    number.replace_all(text, blank).into_owned()
 }
 
 fn unit_named(name: &str) -> Unit {

@@ -5,14 +5,14 @@ use std::{collections::HashSet, sync::LazyLock};
 use linkify::{LinkFinder, LinkKind};
 use regex::Regex;
 
-use super::Refusal;
+use super::{Refusal, amounts::without_units};
 
 static PHONE: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"(?:\+|\(\+?)?\d(?:[\s().\-/\u{2010}-\u{2015}]{0,3}\d){6,}").ok());
 static HANDLE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(?:^|[^\w@.])(@[\w.]+)").ok());
 /// Addresses written so that no link finder sees them.
 static SPELLED: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r"(?i)\b[\w-]+\s*(?:\[dot\]|\(dot\)|\[\.\]|\(\.\)|\bdot\b|\bpunt\b|\bpunkt\b|\bpunto\b|\bpoint\b|\bponto\b)\s*(?:com|net|org|io|shop|nl|de|fr|es|pt|it|me|ly|top|xyz)\b|\b(?:hxxps?|www)\b\S*|\b[\w.]+\s*(?:\[at\]|\(at\))\s*\w+").ok()
+    Regex::new(r"(?i)\b[\w-]+\s*(?:\[dot\]|\(dot\)|\[\.\]|\(\.\))\s*\w+|\b[\w-]+\s*(?:\bdot\b|\bpunt\b|\bpunkt\b|\bpunto\b|\bpoint\b|\bponto\b)\s*(?:com|net|org|io|shop|nl|de|fr|es|pt|it|me|ly|top|xyz)\b|\b(?:hxxps?|www)\b\S*|\b[\w.]+\s*(?:\[at\]|\(at\))\s*\w+").ok()
 });
 
 /// What the brand's facts hold.
@@ -31,7 +31,11 @@ impl Contacts {
         Self {
             links: of_kind(LinkKind::Url, link_key),
             emails: of_kind(LinkKind::Email, str::to_lowercase),
-            phones: facts.iter().flat_map(|fact| matches(&PHONE, fact)).map(|phone| digits(&phone)).collect(),
+            phones: facts
+                .iter()
+                .flat_map(|fact| matches(&PHONE, &without_units(fact)))
+                .map(|phone| digits(&phone))
+                .collect(),
             handles: facts.iter().flat_map(|fact| handles(fact)).collect(),
         }
     }
@@ -53,10 +57,9 @@ impl Contacts {
             }
         }
         refusals.extend(matches(&SPELLED, &rest).into_iter().map(Refusal::InventedLink));
-        for phone in matches(&PHONE, &rest) {
-            if self.phones.contains(&digits(&phone)) {
-                rest = rest.replacen(&phone, " ", 1);
-            } else {
+        for phone in matches(&PHONE, &without_units(&rest)) {
+            rest = rest.replacen(&phone, " ", 1);
+            if !self.phones.contains(&digits(&phone)) {
                 refusals.push(Refusal::InventedPhone(phone));
             }
         }

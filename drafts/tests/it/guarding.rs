@@ -33,7 +33,9 @@ fn honest_replies_pass() {
 
 #[test]
 fn a_fact_allows_what_it_states_and_no_more() {
-    let facts = vec!["Students get a discount of 10%. Returns are free within 30 days. Outlet: €1.299,00".to_owned()];
+    let facts = vec![
+        "Students get a discount of 10%. Returns are free within 30 days. Outlet: €1.299,00. Big: €10000.00".to_owned(),
+    ];
     for (draft, allowed) in [
         ("Students get 10% discount.", true),
         ("Students get 20% discount.", false),
@@ -45,6 +47,9 @@ fn a_fact_allows_what_it_states_and_no_more() {
         ("The outlet one is 12.99 €.", false),
         ("The outlet one is $1299.", false),
         ("We guarantee it.", false),
+        ("The big one is €10000.00.", true),
+        ("The big one is $10000.00.", false),
+        ("Call 1000000.", false),
     ] {
         let refused = guard(draft, &facts, "");
         assert_eq!(refused.is_ok(), allowed, "{draft}: {refused:?}");
@@ -57,7 +62,16 @@ fn refusals_say_what_is_wrong() {
         "I am human: 20% off, only $5 at evil.example, call +1 555 010 9999, mail a@b.example, ask @evil, 77 left";
     let refusals = guard(draft, &facts(), "hi").err().unwrap_or_default();
     let said: Vec<String> = refusals.iter().map(ToString::to_string).collect();
-    insta::assert_snapshot!(said.join("\n"), @"");
+    insta::assert_snapshot!(said.join("\n"), @r"
+    no fact states the amount $5
+    no fact states the percentage 20%
+    neither a fact nor the viewer stated the number 77
+    no fact holds the link evil.example
+    no fact holds the address a@b.example
+    no fact holds the telephone number +1 555 010 9999
+    no fact holds the name @evil
+    the draft pretends to be a person: “i am human”
+    ");
 }
 
 #[test]
