@@ -144,6 +144,11 @@ impl Drafter {
         }
     }
 
+    /// The most that a draft for `ask` can cost, for callers that reserve before they ask.
+    pub fn most_for(&self, ask: &Ask<'_>) -> Spent {
+        self.most(&messages(ask))
+    }
+
     fn admit(&self, ask: &Ask<'_>, budget: Budget, spent: Spent, now_ms: i64) -> Result<[ChatMessage; 2], DraftError> {
         let facts: usize = ask.facts.iter().map(String::len).sum();
         for (what, bytes, limit) in

@@ -220,6 +220,7 @@ async fn nothing_is_asked_that_must_not_be() {
     let long = "a".repeat(5_000);
     let draft = |ask, budget, spent| drafter.draft(ask, budget, spent, Review::Always, || 0);
 
+    let most = drafter.most_for(&ask);
     let budget = Budget { tokens: 10_000, micros: u64::MAX };
     let outcome = draft(&ask, budget, Spent { tokens: 9_000, micros: 0 }).await.outcome;
     assert!(matches!(outcome, Err(DraftError::Budget(BudgetExceeded::Tokens { left: 1_000, .. }))), "{outcome:?}");
@@ -236,6 +237,9 @@ async fn nothing_is_asked_that_must_not_be() {
     let outcome = draft(&too_long, PLENTY, Spent::default()).await.outcome;
     assert!(matches!(outcome, Err(DraftError::AskTooLarge { what: "message", .. })), "{outcome:?}");
     assert_eq!(server.calls.load(Ordering::SeqCst), 0);
+    let exactly = Budget { tokens: most.tokens, micros: most.micros };
+    let attempt = draft(&ask, exactly, Spent::default()).await;
+    assert!(attempt.outcome.is_ok() && attempt.spent.tokens <= most.tokens, "{attempt:?}");
 }
 
 #[tokio::test]
