@@ -75,6 +75,24 @@ fn refusals_say_what_is_wrong() {
 }
 
 #[test]
+fn what_cannot_be_checked_is_refused() {
+    for (draft, code) in [
+        ("A lovely\u{200b} lamp.", Some(0x200b)),
+        ("A lovely \u{202e}lamp.", Some(0x202e)),
+        ("A lovely\0 lamp.", Some(0)),
+        ("Only ٥ left.", Some(0x665)),
+        ("A lovely lamp.\nIn green.", None),
+        ("For you both 👩\u{200d}👧 \u{2764}\u{fe0f}", None),
+        ("The Sol lamp costs €４９.", None),
+    ] {
+        let refusals = guard(draft, &facts(), "").err().unwrap_or_default();
+        let found = refusals.iter().find_map(|r| if let Refusal::Unreadable { code } = r { Some(*code) } else { None });
+        assert_eq!(found, code, "{draft:?}: {refusals:?}");
+        assert_eq!(refusals.is_empty(), code.is_none(), "{draft:?}: {refusals:?}");
+    }
+}
+
+#[test]
 fn length_is_counted_in_bytes() {
     let fits = "é".repeat(TEXT_MAX_BYTES / 2);
     assert!(guard(&fits, &facts(), "").is_ok());
