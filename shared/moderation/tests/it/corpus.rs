@@ -1,8 +1,8 @@
 //! The labelled messages in `tests/corpus`, and how well they are told apart.
 //!
-//! `xx.tsv` are the messages by which the lists were tuned. `xx.held-out.tsv` were written before the lists and are
-//! not looked at when a list is changed; but who wrote the lists knew them, and their figures flatter. `xx.after.tsv`
-//! were written when the lists were done, in deliberately other words. What to expect of real messages lies between.
+//! `xx.tsv` are the messages by which the lists were tuned. `xx.held-out.tsv` were written before the lists, but by the
+//! same author, who knew them: their figures flatter. `xx.after.tsv` were written when the lists of topics were done, in
+//! deliberately other words. What to expect of real messages lies between.
 
 use std::{fmt, fs, path::Path};
 

@@ -29,8 +29,9 @@ fn unseen_messages_are_told_apart_less_well() {
     }
 }
 
-/// Written when the lists' topics were done, in other words than theirs, and not tuned for. Hardly any is known to a
-/// topic; that nothing in them is known is what brings them before a person.
+/// Written when the lists of topics were done, in other words than theirs. Hardly any is known to a topic; that nothing in
+/// them is known is what brings them before a person. The lists of what is routine came later: they can lower the recall,
+/// and they flatter the precision.
 #[test]
 fn what_is_said_in_other_words_is_looked_at() {
     let handover = handover();
