@@ -2,10 +2,12 @@
 //!
 //! | file | what it measures |
 //! | --- | --- |
+//! | `gate` | the gate alone |
 //! | `ingest` | ingest with confirms, beside its limits |
 //! | `latency` | from the webhook to the call of the Send API, in both forms |
 //! | `scorer` | the scorer beside PostgreSQL alone; replay and what-if |
 
+mod gate;
 mod ingest;
 mod latency;
 mod limits;
@@ -17,6 +19,7 @@ use clap::Parser;
 /// Measures, beside limits where there are any. Absolute times mean little on a shared machine: read the ratios.
 #[derive(Parser)]
 enum Bench {
+    Gate(gate::Arguments),
     Ingest(ingest::Arguments),
     Latency(latency::Arguments),
     Scorer(scorer::Arguments),
@@ -25,6 +28,10 @@ enum Bench {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     match Bench::parse() {
+        Bench::Gate(arguments) => {
+            gate::run(&arguments);
+            Ok(())
+        }
         Bench::Ingest(arguments) => ingest::run(&arguments).await,
         Bench::Latency(arguments) => latency::run(&arguments).await,
         Bench::Scorer(arguments) => scorer::run(&arguments).await,
