@@ -32,6 +32,7 @@ pub(crate) fn run(arguments: &Arguments) {
         cause_kind: Kind::StoryReply,
         cause_occurred: Timestamp::from_millis(T),
         comment_id: None,
+        person: None,
         created: Timestamp::from_millis(T),
     };
     let plain = Facts {

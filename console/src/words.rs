@@ -25,6 +25,8 @@ pub(crate) const fn reason(reason: Reason) -> &'static str {
         Reason::RateLimited => "no room in the limits just now",
         Reason::RefusedByMeta => "Meta refused it for good",
         Reason::MetaBusy => "Meta was not to be reached",
+        Reason::PersonAnswered => "a person answered in its place",
+        Reason::PersonRefused => "a person said no",
         Reason::FateUnknown => "it is not known whether it went out: please look",
     }
 }

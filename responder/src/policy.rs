@@ -12,14 +12,16 @@
 //! | caps | the viewer was written to as often as the brand allows: later, or never if the window closes | our promise |
 //! | quiet hours, room | the brand sleeps, the account has no room: later | our promise; Meta's rate limits |
 //! | same text | the same was said to the viewer a short while ago | our promise |
+//! | a person's own message | the stop, contact, window and text gates say no; up to 7 days where Meta granted Human Agent | Meta, "Human Agent" |
 //! | play, text | the brand switched it off; the text cannot be sent | Meta, "Send messages": 1000 bytes |
 
 use afterglow_domain::{
-    Cause, ConsentState, DAY_MS, Decision, Facts, HOUR_MS, Intent, Reason, Rollout, Timestamp, Verdict, WindowRule,
+    Cause, ConsentState, DAY_MS, Decision, Facts, HOUR_MS, HUMAN_AGENT_MS, Intent, Reason, Rollout, Timestamp, Verdict,
+    WindowRule,
 };
 
 /// Names this set of gates in the ledger.
-pub const POLICY_VERSION: &str = "gate-3";
+pub const POLICY_VERSION: &str = "gate-4";
 
 /// UTF-8 bytes that an Instagram message may have (Meta, "Send messages", read 2026).
 pub const TEXT_MAX_BYTES: usize = 1000;
@@ -52,6 +54,9 @@ pub fn decide(intent: &Intent, facts: &Facts, now: Timestamp, policy: &Policy) -
             Decision::drop(vec![Reason::NoContact])
         };
     };
+    if intent.person.is_some() {
+        return decide_for_a_person(intent, cause, facts, now, policy);
+    }
     let mut never = never(cause, facts, now, policy);
     never.extend(play_gates(intent, facts));
     if !never.is_empty() {
@@ -73,6 +78,45 @@ pub fn decide(intent: &Intent, facts: &Facts, now: Timestamp, policy: &Policy) -
         return Decision::drop(reasons);
     }
     Decision::send()
+}
+
+/// A person's own message: a person may do what a machine may not (speak in a conversation that was handed over, more than
+/// once, at night, after a doubtful word), but not after a stop, not uninvited, and not outside the window.
+fn decide_for_a_person(intent: &Intent, cause: &Cause, facts: &Facts, now: Timestamp, policy: &Policy) -> Decision {
+    let allowance = policy.clock_skew_allowance_ms;
+    let mut never = Vec::new();
+    if facts.consent == Some(ConsentState::OptedOut) {
+        never.push(Reason::OptedOut);
+    }
+    let agent_may = facts.limits.limits.human_agent
+        && cause.opens == WindowRule::Standard
+        && now.minus(HUMAN_AGENT_MS - allowance.max(0)) < cause.occurred;
+    if !cause.contact || cause.opens == WindowRule::Nothing {
+        never.push(Reason::NoContact);
+    } else if !cause.window().is_open(now, allowance) && !agent_may {
+        never.push(Reason::WindowClosed);
+    }
+    if intent.comment_id.is_some() && facts.answered {
+        never.push(Reason::AlreadyAnswered);
+    }
+    let text = text_for(facts);
+    if text.is_empty() || text.len() > TEXT_MAX_BYTES {
+        never.push(Reason::BadText);
+    }
+    if !never.is_empty() {
+        return Decision::drop(never);
+    }
+    let ask: Vec<Reason> = ask_a_person(facts)
+        .into_iter()
+        .filter(|reason| !matches!(reason, Reason::PerhapsOptedOut | Reason::HandedOver))
+        .collect();
+    if !ask.is_empty() {
+        return Decision::hold(ask);
+    }
+    match facts.room_at.filter(|room| *room > now) {
+        Some(room) => Decision::defer(room, Reason::RateLimited),
+        None => Decision::send(),
+    }
 }
 
 /// The text that an intent speaks.
@@ -176,8 +220,8 @@ fn ask_a_person(facts: &Facts) -> Vec<Reason> {
 mod tests {
     use afterglow_domain::Verdict::{Defer, Drop, Hold, Send};
     use afterglow_domain::{
-        AccountFacts, AccountId, BrandId, DerivedId, InteractionId, Kind, LimitFacts, PlayFacts, PlayId, QuietHours,
-        SendLimits, ViewerId, Written,
+        AccountFacts, AccountId, BrandId, DerivedId, InteractionId, Kind, LimitFacts, PersonsMessage, PlayFacts,
+        PlayId, QuietHours, SendLimits, ViewerId, Written,
     };
     use proptest::prelude::*;
 
@@ -197,6 +241,7 @@ mod tests {
             cause_kind: Kind::StoryReply,
             cause_occurred: Timestamp::from_millis(T),
             comment_id: None,
+            person: None,
             created: Timestamp::from_millis(T),
         }
     }
@@ -282,6 +327,39 @@ mod tests {
         ] {
             assert_eq!(verdict(&facts, after_ms), (expected.0, vec![expected.1]), "{name}");
         }
+    }
+
+    #[test]
+    fn a_person_may_what_a_machine_may_not() {
+        let own = Intent { person: Some(PersonsMessage { by: "ada".into(), text: "Hi".into() }), ..intent() };
+        let at = |ms: i64| Timestamp::from_millis(T + ms);
+        let with = |change: fn(&mut Facts)| {
+            let mut facts = open();
+            change(&mut facts);
+            facts
+        };
+        let night = SendLimits { quiet_hours: Some(QuietHours { from: 0, to: 1439 }), ..SendLimits::default() };
+        let mut quiet = open();
+        quiet.limits = LimitFacts { limits: night, time_zone: "UTC".into() };
+        for (name, facts, after_ms, expected) in [
+            ("open", open(), 0, (Send, Reason::AllGatesOpen)),
+            ("handed over", with(|f| f.handed_over = true), 0, (Send, Reason::AllGatesOpen)),
+            ("a second time", with(|f| f.answered = true), 0, (Send, Reason::AllGatesOpen)),
+            ("perhaps", with(|f| f.consent = Some(ConsentState::Ambiguous)), 0, (Send, Reason::AllGatesOpen)),
+            ("at night", quiet, 0, (Send, Reason::AllGatesOpen)),
+            ("stop", with(|f| f.consent = Some(ConsentState::OptedOut)), 0, (Drop, Reason::OptedOut)),
+            ("after a day", open(), DAY_MS, (Drop, Reason::WindowClosed)),
+            ("granted", with(|f| f.limits.limits.human_agent = true), DAY_MS, (Send, Reason::AllGatesOpen)),
+            ("a week", with(|f| f.limits.limits.human_agent = true), 7 * DAY_MS, (Drop, Reason::WindowClosed)),
+            ("uninvited", with(|f| f.cause.as_mut().unwrap().contact = false), 0, (Drop, Reason::NoContact)),
+            ("a kill switch", with(|f| f.silenced = Some("all".into())), 0, (Hold, Reason::Silenced)),
+            ("no room", with(|f| f.room_at = Some(Timestamp::from_millis(T + 9))), 0, (Defer, Reason::RateLimited)),
+        ] {
+            let decision = decide(&own, &facts, at(after_ms), &Policy::default());
+            assert_eq!((decision.verdict, decision.reasons), (expected.0, vec![expected.1]), "{name}");
+        }
+        assert!(own.human_agent(at(0)).is_none() && own.human_agent(at(DAY_MS)).is_some());
+        assert!(intent().human_agent(at(DAY_MS)).is_none(), "a machine never has the tag");
     }
 
     #[test]

@@ -71,6 +71,7 @@ pub fn intents_for(
             cause_kind: interaction.kind(),
             cause_occurred: at,
             comment_id: comment_of(&interaction.body),
+            person: None,
             created: now,
         });
         if play.rule.rollout != Rollout::Shadow {

@@ -126,7 +126,8 @@ async fn ask(responder: &Responder, token: &Token, reservation: &Reservation, in
         Some(comment) => Recipient::Comment(comment),
         None => Recipient::Person(&reservation.viewer),
     };
-    let message = SendMessage { recipient, text: &reservation.text, metadata: &metadata };
+    let tag = intent.human_agent((responder.clock)());
+    let message = SendMessage { recipient, text: &reservation.text, metadata: &metadata, tag };
     let begun = tokio::time::Instant::now();
     let report = responder.graph.send(&account, &message).await;
     metrics::histogram!("afterglow_send_seconds").record(begun.elapsed().as_secs_f64());

@@ -479,6 +479,7 @@ fn intent_for(cause: &Interaction, now: Timestamp) -> Intent {
         cause_kind: Kind::StoryReply,
         cause_occurred: cause.occurred,
         comment_id: None,
+        person: None,
         created: now,
     }
 }

@@ -76,6 +76,10 @@ pub enum Reason {
     MetaBusy,
     /// Whether the message went out is not known.
     FateUnknown,
+    /// A person answered in its place.
+    PersonAnswered,
+    /// A person said no.
+    PersonRefused,
 }
 
 impl Reason {
@@ -103,6 +107,8 @@ impl Reason {
             Reason::RefusedByMeta => "refused_by_meta",
             Reason::MetaBusy => "meta_busy",
             Reason::FateUnknown => "fate_unknown",
+            Reason::PersonAnswered => "person_answered",
+            Reason::PersonRefused => "person_refused",
         }
     }
 }

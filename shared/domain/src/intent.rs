@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AccountId, BrandId, DerivedId, IntentId, InteractionId, Kind, PlayId, SendId, Timestamp, ViewerId, ViewerKey,
+    AccountId, BrandId, DAY_MS, DerivedId, IntentId, InteractionId, Kind, PlayId, SendId, Timestamp, ViewerId,
+    ViewerKey, Window, WindowRule,
 };
 
 /// The scorer's wish, written in the same transaction as the state that led to it.
@@ -28,9 +29,29 @@ pub struct Intent {
     /// Meta's id of the comment, if one is answered: then the answer is a private reply to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment_id: Option<String>,
+    /// What a person of the brand wrote themself; `None` for what a play says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person: Option<PersonsMessage>,
     /// When the scorer wished it.
     pub created: Timestamp,
 }
+
+/// A message that a person of the brand wrote, or approved, for this one viewer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PersonsMessage {
+    /// Who.
+    pub by: String,
+    /// UTF-8, at most 1000 bytes.
+    pub text: String,
+}
+
+/// The right to Meta's tag `HUMAN_AGENT`, under which a person may answer until 7 days after the viewer's last action
+/// (Meta, "Human Agent", read 2026). Only a person's own message has it: there is no other way to make one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HumanAgent(());
+
+/// How long a person may answer under the tag, in ms after the viewer's action.
+pub const HUMAN_AGENT_MS: i64 = 7 * DAY_MS;
 
 impl Intent {
     /// The id of the wish that `play` answer `cause`.
@@ -41,6 +62,19 @@ impl Intent {
     /// The id of the one send that this intent may lead to.
     pub fn send_id(&self) -> SendId {
         SendId::derive(&["send", &self.id.to_string()])
+    }
+
+    /// The id of a person's message, by the number its form was given: posted twice it is one.
+    pub fn derive_persons_id(by: &str, form: &str) -> IntentId {
+        IntentId::derive(&["person", by, form])
+    }
+
+    /// The tag under which this has to go out at `now`: none while the standard window is open, and none for a play.
+    pub fn human_agent(&self, now: Timestamp) -> Option<HumanAgent> {
+        self.person.as_ref()?;
+        let standard = Window { rule: WindowRule::Standard, opened: self.cause_occurred };
+        let late = self.cause_kind.opens() == WindowRule::Standard && !standard.is_open(now, 0);
+        late.then_some(HumanAgent(()))
     }
 
     /// The viewer's key.

@@ -53,7 +53,7 @@ pub use control::{Control, ControlChange, FenceChange};
 pub use decision::{Decision, Reason, Verdict};
 pub use facts::{AccountFacts, Cause, Facts, LimitFacts, PlayFacts, Written};
 pub use id::{AccountId, BrandId, DerivedId, IntentId, InteractionId, PlayId, SendId, ViewerId, ViewerKey};
-pub use intent::{Intent, IntentStatus};
+pub use intent::{HUMAN_AGENT_MS, HumanAgent, Intent, IntentStatus, PersonsMessage};
 pub use interaction::{Channel, Interaction, Source};
 pub use login::Login;
 pub use quarantine::{QuarantineReason, Quarantined};

@@ -149,30 +149,36 @@ impl Store {
     /// that silences. Handing over withdraws reserved sends like an opt-out. Returns the fence's epoch.
     pub async fn record_control(&self, change: &ControlChange, now: Timestamp) -> Result<i64, StoreError> {
         let mut tx = self.engine.begin().await?;
-        let fence = lock_fence(&mut tx, &change.brand, &change.account, &change.viewer, now).await?;
-        let silences = change.control.is_handed_over();
-        let held = (fence.control_ms.unwrap_or(i64::MIN), fence.handed_over);
-        if (change.occurred.millis(), silences) <= held {
-            return Ok(fence.epoch);
-        }
-        let epoch = fence.epoch + i64::from(silences && !fence.handed_over);
-        on_tx!(&mut tx, |connection| {
-            sqlx::query(HAND_OVER)
-                .bind(change.account.as_str())
-                .bind(change.viewer.as_str())
-                .bind(silences)
-                .bind(epoch)
-                .bind(now.millis())
-                .bind(change.occurred.millis())
-                .execute(connection)
-                .await?;
-        });
-        if silences {
-            cancel_reserved(&mut tx, &change.account, &change.viewer, now).await?;
-        }
+        let epoch = take_control(&mut tx, change, now).await?;
         tx.commit().await?;
         Ok(epoch)
     }
+}
+
+/// Notes who leads a conversation, within a transaction.
+pub(crate) async fn take_control(tx: &mut Tx, change: &ControlChange, now: Timestamp) -> Result<i64, StoreError> {
+    let fence = lock_fence(tx, &change.brand, &change.account, &change.viewer, now).await?;
+    let silences = change.control.is_handed_over();
+    let held = (fence.control_ms.unwrap_or(i64::MIN), fence.handed_over);
+    if (change.occurred.millis(), silences) <= held {
+        return Ok(fence.epoch);
+    }
+    let epoch = fence.epoch + i64::from(silences && !fence.handed_over);
+    on_tx!(&mut *tx, |connection| {
+        sqlx::query(HAND_OVER)
+            .bind(change.account.as_str())
+            .bind(change.viewer.as_str())
+            .bind(silences)
+            .bind(epoch)
+            .bind(now.millis())
+            .bind(change.occurred.millis())
+            .execute(connection)
+            .await?;
+    });
+    if silences {
+        cancel_reserved(tx, &change.account, &change.viewer, now).await?;
+    }
+    Ok(epoch)
 }
 
 /// `false` if the change had been logged before.

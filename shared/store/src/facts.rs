@@ -1,7 +1,7 @@
 //! What a policy gate is told, read under the fence's lock and stored with the decision.
 
 use afterglow_domain::{
-    AccountFacts, BrandSettings, Cause, DerivedId, Facts, Intent, LimitFacts, PlayFacts, Timestamp, Written,
+    AccountFacts, BrandSettings, Cause, DerivedId, Facts, Intent, LimitFacts, PlayFacts, Rollout, Timestamp, Written,
 };
 use uuid::Uuid;
 
@@ -76,7 +76,10 @@ pub(crate) async fn load(store: &Store, tx: &mut Tx, intent: &Intent) -> Result<
     let cause = cause.map(InteractionColumns::decode).transpose()?.map(|interaction| Cause::of(&interaction));
     let settings: BrandSettings =
         row.settings.map_or_else(|| Ok(BrandSettings::default()), |text| from_json("brand.settings", &text))?;
-    let play = PlayFacts::of(&settings, &intent.play);
+    let play = match &intent.person {
+        Some(message) => Some(PlayFacts { rollout: Rollout::On, text: message.text.clone() }),
+        None => PlayFacts::of(&settings, &intent.play),
+    };
     let silenced = kill_switches::silenced(tx, &intent.brand, &intent.viewer_key(), &intent.play).await?;
     let written = written(tx, intent, play.as_ref().map_or("", |play| play.text.as_str())).await?;
     Ok(Facts {

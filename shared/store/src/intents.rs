@@ -160,7 +160,7 @@ impl Store {
     }
 }
 
-async fn insert(tx: &mut Tx, intent: &Intent, now: Timestamp) -> Result<(), StoreError> {
+pub(crate) async fn insert(tx: &mut Tx, intent: &Intent, now: Timestamp) -> Result<(), StoreError> {
     let body = to_json("intent.body", intent)?;
     on_tx!(tx, |connection| {
         sqlx::query(INSERT)

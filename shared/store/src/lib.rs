@@ -42,10 +42,15 @@
 //! | `kill_switches` | what must not speak now |
 //! | `links` | tracked links |
 //! | `quarantine` | what could not be understood |
+//! | `people`, `sessions`, `audit` | who works in the console, how they come in, what they did |
+//! | `attention` | who waits, who attends to whom, people's labels |
+//! | `replies` | what people write themselves, and what waits for their word |
 //! | `totals` | figures for status line and doctor |
 //! | `brand_scope` | what a brand's console and API may read |
 
 mod amendments;
+mod attention;
+mod audit;
 mod brand_scope;
 mod brands;
 mod codec;
@@ -65,15 +70,20 @@ mod links;
 mod migrate;
 mod open;
 mod outbox;
+mod people;
 mod quarantine;
+mod replies;
 mod retention;
 mod reviews;
 mod sends;
+mod sessions;
 mod shared_work;
 mod totals;
 mod viewers;
 
 pub use amendments::Parked;
+pub use attention::Claim;
+pub use audit::{AuditRow, Deed};
 pub use brand_scope::{BrandStore, DecisionRecord, ViewerDetail};
 pub use brands::{Account, Brand, SealedToken};
 pub use connections::Connecting;
@@ -88,10 +98,13 @@ pub use links::Link;
 pub use migrate::SCHEMA_VERSION;
 pub use open::StoreOptions;
 pub use outbox::{OutboxMessage, OutboxRow};
+pub use people::{Credentials, Person, Role};
 pub use quarantine::QuarantineRow;
+pub use replies::Held;
 pub use retention::Kept;
 pub use reviews::{Review, Reviewer, ViewerLog};
 pub use sends::{Expired, Finished, Resolution, SendOutcome, SendStatus, Start, UnknownSend};
+pub use sessions::Session;
 pub use totals::{Overview, Tally, Totals};
 pub use viewers::ViewerRow;
 

@@ -92,6 +92,14 @@ const MIGRATIONS: &[(i64, &str, Sql)] = &[
             sqlite: include_str!("../migrations/sqlite/0010_kill_switches.sql"),
         },
     ),
+    (
+        11,
+        "console",
+        Sql {
+            postgres: include_str!("../migrations/postgres/0011_console.sql"),
+            sqlite: include_str!("../migrations/sqlite/0011_console.sql"),
+        },
+    ),
 ];
 
 /// The schema version that this program writes and reads.

@@ -149,8 +149,8 @@ const RESERVE_AGAIN: &str = "UPDATE send SET status = 'reserved', text = $2, epo
     WHERE id = $1 AND status = 'cancelled'";
 
 const RESERVE: &str = "INSERT INTO send (id, text, epoch, attempt, lease_until_ms, reserved_ms, intent, brand, account,
-        viewer, cause, play, status)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 'reserved') ON CONFLICT DO NOTHING";
+        viewer, cause, play, by_person, status)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 'reserved') ON CONFLICT DO NOTHING";
 
 const CURRENT: &str = "SELECT intent, brand, account, viewer, play, status, epoch, attempt, lease_until_ms
     FROM send WHERE id = $1";
@@ -163,8 +163,9 @@ const START: &str = "UPDATE send SET status = 'sending', started_ms = $2, lease_
 const SENT: &str = "UPDATE send SET status = 'sent', meta_message_id = COALESCE($2, meta_message_id), finished_ms = $3,
         confirmed_ms = COALESCE($4, confirmed_ms), error_code = NULL, error_subcode = NULL, error = NULL
     WHERE id = $1 AND (status IN ('reserved', 'sending', 'unknown') OR status IN ('failed', 'cancelled')
-        AND NOT EXISTS (SELECT 1 FROM send o WHERE o.account = send.account AND o.cause = send.cause
-            AND o.id <> send.id AND o.status IN ('reserved', 'sending', 'sent', 'unknown')))";
+        AND (send.by_person IS NOT NULL
+        OR NOT EXISTS (SELECT 1 FROM send o WHERE o.account = send.account AND o.cause = send.cause AND o.by_person IS NULL
+            AND o.id <> send.id AND o.status IN ('reserved', 'sending', 'sent', 'unknown'))))";
 
 const CONFIRM: &str =
     "UPDATE send SET meta_message_id = COALESCE(meta_message_id, $2), confirmed_ms = COALESCE(confirmed_ms, $3)
@@ -447,7 +448,8 @@ pub(crate) async fn reserve(
     terms: JudgeTerms<'_>,
 ) -> Result<Result<Reservation, Reason>, StoreError> {
     let Some(text) = text else { return Ok(Err(Reason::BadText)) };
-    if facts.answered {
+    // A comment has one private reply, whoever writes it; in a conversation a person may write more than once.
+    if facts.answered && (intent.person.is_none() || intent.comment_id.is_some()) {
         return Ok(Err(Reason::AlreadyAnswered));
     }
     let send = intent.send_id();
@@ -481,6 +483,7 @@ pub(crate) async fn reserve(
                 .bind(intent.viewer.as_str())
                 .bind(intent.cause.uuid())
                 .bind(intent.play.as_str())
+                .bind(intent.person.as_ref().map(|message| message.by.as_str()))
                 .execute(connection)
                 .await?
                 .rows_affected()

@@ -21,6 +21,8 @@ pub struct SendLimits {
     /// When nothing is said by itself, in the brand's time zone; none: at all hours.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quiet_hours: Option<QuietHours>,
+    /// Meta granted this brand's app the Human Agent feature: a person may answer until 7 days after the viewer's last action.
+    pub human_agent: bool,
     /// Added to every automatic message, on a line of its own: who or what writes. Some laws ask for it (California Business
     /// and Professions Code §17941; EU AI Act, Article 50).
     #[serde(skip_serializing_if = "Option::is_none")]

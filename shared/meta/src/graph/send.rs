@@ -1,6 +1,6 @@
 //! The Send API, and what its answers mean.
 
-use afterglow_domain::ViewerId;
+use afterglow_domain::{HumanAgent, ViewerId};
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 use serde_json::json;
@@ -27,6 +27,8 @@ pub struct SendMessage<'a> {
     pub text: &'a str,
     /// Comes back in the echo: by it a send is known again. At most 1000 characters.
     pub metadata: &'a str,
+    /// For a person's answer after the standard window.
+    pub tag: Option<HumanAgent>,
 }
 
 /// What became of a send, as far as the answer tells.
@@ -71,10 +73,14 @@ impl GraphClient {
             Recipient::Person(viewer) => json!({ "id": viewer }),
             Recipient::Comment(comment) => json!({ "comment_id": comment }),
         };
-        let body = json!({
+        let mut body = json!({
             "recipient": recipient,
             "message": { "text": message.text, "metadata": message.metadata },
         });
+        if message.tag.is_some() {
+            body["messaging_type"] = json!("MESSAGE_TAG");
+            body["tag"] = json!("HUMAN_AGENT");
+        }
         match self.post(account, "messages", &body).await {
             Ok(answer) => {
                 let outcome = outcome_of(answer.status, &answer.body, account.token.expose_secret());

@@ -229,6 +229,7 @@ pub(crate) fn intent_for(cause: &Interaction) -> Intent {
         cause_kind: Kind::StoryReply,
         cause_occurred: cause.occurred,
         comment_id: None,
+        person: None,
         created: NOW,
     }
 }

@@ -6,6 +6,7 @@
 
 mod amendments;
 mod brands;
+mod console;
 mod documents;
 mod echoes;
 mod fence;
