@@ -26,6 +26,9 @@ pub(crate) enum Command {
     Off {
         #[command(flatten)]
         scope: Scope,
+        /// Judge anew what was held because of it; without, it goes on waiting for a person
+        #[arg(long)]
+        judge_anew: bool,
     },
     /// List the switches that are set, one JSON object a line
     List,
@@ -81,10 +84,11 @@ pub(crate) async fn run(command: &Command, settings: &Settings) -> anyhow::Resul
             let by = std::env::var("USER").unwrap_or_else(|_| "command line".into());
             store.set_kill_switch(&scope.switch()?, &by, reason, clock()()).await?;
         }
-        Command::Off { scope } => {
+        Command::Off { scope, judge_anew } => {
             let switch = scope.switch()?;
-            if !store.lift_kill_switch(&switch).await? {
-                bail!("no such switch is set: see `afterglow kill-switch list`");
+            match store.lift_kill_switch(&switch, *judge_anew, clock()()).await? {
+                None => bail!("no such switch is set: see `afterglow kill-switch list`"),
+                Some(anew) => crate::output::line(json!({ "judged_anew": anew }))?,
             }
         }
         Command::List => {

@@ -15,6 +15,7 @@ mod migrate;
 mod observe;
 mod options;
 mod output;
+mod person;
 mod quarantine;
 mod replay;
 mod serve;
@@ -85,6 +86,9 @@ enum Command {
     /// Silence everything, a brand, an account, a play or a viewer, at once
     #[command(subcommand)]
     KillSwitch(kill_switch::Command),
+    /// Say who may use the console, and let them in
+    #[command(subcommand)]
+    Person(person::Command),
     /// Links whose opening is counted
     #[command(subcommand)]
     Link(link::Command),
@@ -126,6 +130,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Command::Observe(options) => observe::run(&options, &settings),
         Command::Viewer(command) => viewer::run(&command, &settings),
         Command::Decisions(command) => decisions::run(&command, &settings),
+        Command::Person(command) => person::run(&command, &settings),
         Command::KillSwitch(command) => kill_switch::run(&command, &settings),
         Command::Replay(options) => replay::run(&options, &settings),
         Command::Whatif(options) => whatif::run(&options, &settings),

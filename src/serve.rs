@@ -90,8 +90,9 @@ impl Parts {
     pub(crate) async fn open(which: &[Service], settings: Settings) -> anyhow::Result<Self> {
         let store = ready_store(&settings).await?;
         let name = if let [one] = which { one.name() } else { "all" };
-        // The console alone reads the store and nothing else.
-        let bus = if which == [Service::Console] { None } else { Some(open_bus(&settings, name).await?) };
+        // The embedded bus belongs to one process: a console beside it only shows.
+        let beside = which == [Service::Console] && settings.bus.url.is_none();
+        let bus = if beside { None } else { Some(open_bus(&settings, name).await?) };
         Ok(Self { settings, store, bus, clock: clock() })
     }
 
@@ -383,14 +384,21 @@ impl Parts {
     }
 
     async fn start_console(&self, services: &mut Services, stop: &CancellationToken) -> anyhow::Result<SocketAddr> {
-        let wanted = self.settings.console.listen;
-        if !wanted.ip().is_loopback() {
-            bail!("console.listen is {wanted}: the console has no sign-in yet, so only a loopback address is taken");
+        let Settings { console: wanted, meta, .. } = &self.settings;
+        if !wanted.listen.ip().is_loopback() && wanted.public_url.is_none() {
+            bail!(
+                "console.listen is {}, and the console answers under loopback names alone: set console.public_url to \
+                 the address that people use",
+                wanted.listen
+            );
         }
-        let listener = listen(wanted, "console.listen").await?;
+        let listener = listen(wanted.listen, "console.listen").await?;
         let address = listener.local_addr()?;
-        let console =
-            Console { store: self.store.clone(), clock: Arc::clone(&self.clock), rulebooks: Rulebooks::default() };
+        let mut console = Console::new(self.store.clone(), Arc::clone(&self.clock));
+        console.bus.clone_from(&self.bus);
+        console.our_apps.clone_from(&meta.app_ids);
+        console.public_url.clone_from(&wanted.public_url);
+        console.stop = stop.clone();
         tracing::info!("console at http://{address}/");
         services.spawn("console", serve(listener, afterglow_console::router(console), stop.clone()));
         Ok(address)

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use afterglow_domain::{AccountId, BrandId, DAY_MS, Timestamp, ViewerId, ViewerKey};
+use afterglow_crm::days_between;
+use afterglow_domain::{AccountId, BrandId, DAY_MS, ViewerId, ViewerKey};
 use afterglow_rules::{Document, Rulebook};
 use afterglow_runtime::Settings;
 use afterglow_scorer::{Rulebooks, WhatIf};
@@ -42,7 +43,7 @@ pub(crate) async fn run(options: &Options, settings: &Settings) -> anyhow::Resul
     let from = options.since.as_deref().map(moment).transpose()?.unwrap_or(now.minus(14 * DAY_MS));
     let in_force = Rulebooks::default().at(&brand);
     let other = Rulebook::compile(&document.settings(), brand.document_version + 1)?;
-    let mut whatif = WhatIf::new(&in_force, &other, from, days(from, now, &brand.time_zone)?);
+    let mut whatif = WhatIf::new(&in_force, &other, from, days_between(from, now, &brand.time_zone)?);
     let scope = store.brand(&id);
     let bar = ProgressBar::new(scope.viewer_count(from).await?)
         .with_style(ProgressStyle::with_template("{bar:30} {human_pos}/{human_len} viewers, {eta} left")?);
@@ -60,24 +61,6 @@ pub(crate) async fn run(options: &Options, settings: &Settings) -> anyhow::Resul
     show(&whatif, options.json)?;
     store.close().await;
     Ok(ExitCode::SUCCESS)
-}
-
-/// The days of a brand from one moment to another, each with its end.
-fn days(from: Timestamp, until: Timestamp, zone: &str) -> anyhow::Result<Vec<(Timestamp, String)>> {
-    let zone = jiff::tz::TimeZone::get(zone).with_context(|| format!("{zone:?} is no time zone"))?;
-    let midnight =
-        |day: jiff::civil::Date| day.to_zoned_datetime(zone.clone()).map(|at| at.timestamp().as_millisecond());
-    let mut day = jiff::Timestamp::from_millisecond(from.millis())?.to_zoned_datetime(zone.clone()).date();
-    let mut days = Vec::new();
-    loop {
-        let next = day.tomorrow()?;
-        let end = Timestamp::from_millis(midnight(next)?);
-        days.push((end.min(until), day.to_string()));
-        if end >= until || days.len() > 3_660 {
-            return Ok(days);
-        }
-        day = next;
-    }
 }
 
 fn show(whatif: &WhatIf<'_>, as_json: bool) -> anyhow::Result<()> {

@@ -1,15 +1,19 @@
-//! Who may ask, and what a browser may do with the answer.
+//! Under which names the console answers, and what a browser may do with the answer.
 
-use axum::extract::Request;
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+use crate::Console;
+
 const HEADERS: [(header::HeaderName, &str); 5] = [
-    // Nothing but our own style: no script runs, whatever a message contains.
+    // Nothing but our own style and scripts: none from a message runs, whatever it contains.
     (
         header::CONTENT_SECURITY_POLICY,
-        "default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+        "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
     ),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::REFERRER_POLICY, "no-referrer"),
@@ -19,17 +23,28 @@ const HEADERS: [(header::HeaderName, &str); 5] = [
 
 /// Refuses requests under a foreign name: a page elsewhere that has its name point to 127.0.0.1 (DNS rebinding) would
 /// otherwise read the console with its visitor's browser.
-pub(crate) async fn guard(request: Request, next: Next) -> Response {
+pub(crate) async fn guard(State(console): State<Arc<Console>>, request: Request, next: Next) -> Response {
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
-    let mut response = if host.is_some_and(is_local) {
+    let mut response = if host
+        .is_some_and(|host| is_local(host) || console.public_url.as_deref().is_some_and(|url| is_of(url, host)))
+    {
         next.run(request).await
     } else {
-        (StatusCode::FORBIDDEN, "The console answers under localhost or a loopback address only.\n").into_response()
+        (
+            StatusCode::FORBIDDEN,
+            "The console answers under loopback names, and under console.public_url if that is set.\n",
+        )
+            .into_response()
     };
     for (name, value) in HEADERS {
         response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
     }
     response
+}
+
+/// Whether `host` is the one that `url` names.
+fn is_of(url: &str, host: &str) -> bool {
+    url.split_once("://").is_some_and(|(_, rest)| rest.split('/').next() == Some(host))
 }
 
 fn is_local(host: &str) -> bool {

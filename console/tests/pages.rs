@@ -4,13 +4,13 @@
 
 use std::sync::Arc;
 
-use afterglow_console::{Console, router};
+use afterglow_console::{Console, Token, router};
 use afterglow_domain::{
     AccountId, Body, BrandId, BrandSettings, Channel, DerivedId, Interaction, InteractionId, Login, Message,
     MessageEdit, Scoring, Segment, Source, Timestamp, Unsend, ViewerId,
 };
-use afterglow_scorer::{Rulebooks, ViewerState};
-use afterglow_store::{Account, Brand, FoldInput, FoldOutput, Store, StoreOptions, ViewerRow};
+use afterglow_scorer::ViewerState;
+use afterglow_store::{Account, Brand, FoldInput, FoldOutput, Role, Store, StoreOptions, ViewerRow};
 use axum::body::Body as HttpBody;
 use axum::http::{Request, StatusCode};
 use tower::ServiceExt as _;
@@ -113,16 +113,45 @@ impl Site {
             said("umbra", "jonas", 1, message("m9", "for umbra alone")),
         ];
         store.apply_interactions(&happened, NOW, 1_000, fold).await.unwrap();
-        let console = Console { store: store.clone(), clock: Arc::new(|| NOW), rulebooks: Rulebooks::default() };
+        for (person, brand, role) in [
+            ("owner@example.org", None, Role::Owner),
+            ("agent@example.org", Some("lumen"), Role::Agent),
+            ("analyst@example.org", Some("lumen"), Role::Analyst),
+            ("other@example.org", Some("umbra"), Role::Manager),
+        ] {
+            store.put_person(person, person, NOW).await.unwrap();
+            store.grant(person, brand.map(BrandId::new).as_ref(), Some(role)).await.unwrap();
+            let hash = Token::hash_of(person);
+            assert!(store.open_session(&hash, person, "the-csrf-token", NOW, 60_000).await.unwrap());
+        }
+        let console = Console::new(store.clone(), Arc::new(|| NOW));
         Self { router: router(console), store, _folder: folder }
     }
 
-    async fn get(&self, path: &str, host: &str) -> (StatusCode, String, axum::http::HeaderMap) {
-        let request = Request::get(path).header("Host", host).body(HttpBody::empty()).unwrap();
+    async fn ask(&self, request: Request<HttpBody>) -> (StatusCode, String, axum::http::HeaderMap) {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (status, headers) = (response.status(), response.headers().clone());
         let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
         (status, String::from_utf8(body.to_vec()).unwrap(), headers)
+    }
+
+    async fn get_as(&self, who: &str, path: &str, host: &str) -> (StatusCode, String, axum::http::HeaderMap) {
+        let cookie = format!("theme=dark; afterglow_session={who}");
+        self.ask(Request::get(path).header("Host", host).header("Cookie", cookie).body(HttpBody::empty()).unwrap())
+            .await
+    }
+
+    async fn get(&self, path: &str, host: &str) -> (StatusCode, String, axum::http::HeaderMap) {
+        self.get_as("owner@example.org", path, host).await
+    }
+
+    async fn post_as(&self, who: &str, path: &str, form: &str) -> (StatusCode, String, axum::http::HeaderMap) {
+        let request = Request::post(path)
+            .header("Host", "localhost")
+            .header("Cookie", format!("afterglow_session={who}"))
+            .header("Sec-Fetch-Site", "same-origin")
+            .header("Content-Type", "application/x-www-form-urlencoded");
+        self.ask(request.body(HttpBody::from(form.to_owned())).unwrap()).await
     }
 
     async fn page(&self, path: &str) -> String {
@@ -135,7 +164,7 @@ impl Site {
 #[tokio::test]
 async fn a_viewer_is_shown_as_things_stand_and_inert() {
     let page = Site::new().await.page("/b/lumen/v/account-of-lumen/mila").await;
-    assert!(page.contains("&lt;script&gt;alert(1)") && !page.contains("<script"), "words are words");
+    assert!(page.contains("&lt;script&gt;alert(1)") && !page.contains("<script>"), "words are words");
     assert!(page.contains("&lt;b&gt;mila") && !page.contains("<b>mila"));
     assert!(page.contains("better words") && page.contains("(edited)") && !page.contains("first words"));
     assert!(page.contains("taken back") && !page.contains("I regret this"), "what was taken back is not shown");
@@ -146,7 +175,7 @@ async fn brands_are_walls() {
     let site = Site::new().await;
     let home = site.page("/").await;
     assert!(home.contains("LUMEN") && home.contains("UMBRA"), "the operator of the whole sees all brands");
-    let lumen = site.page("/b/lumen").await;
+    let lumen = site.page("/b/lumen?show=hot").await;
     assert!(lumen.contains("mila") && !lumen.contains("jonas") && !lumen.contains("UMBRA"));
     for path in ["/b/umbra/v/account-of-lumen/mila", "/b/lumen/v/account-of-umbra/jonas", "/b/nobody", "/nowhere"] {
         assert_eq!(site.get(path, "localhost").await.0, StatusCode::NOT_FOUND, "{path}");
@@ -160,6 +189,7 @@ async fn nobody_reads_it_from_elsewhere() {
     assert!(status == StatusCode::FORBIDDEN && !text.contains("mila"));
     assert!(headers["content-security-policy"].to_str().unwrap().starts_with("default-src 'none'"));
     let (_, _, headers) = site.get("/", "127.0.0.1:8080").await;
+    assert_eq!(headers["cache-control"], "no-store");
     for name in
         ["content-security-policy", "x-content-type-options", "referrer-policy", "x-frame-options", "cache-control"]
     {
@@ -173,4 +203,171 @@ async fn a_database_that_is_away_is_said_so() {
     site.store.close().await;
     let (status, text, _) = site.get("/", "localhost").await;
     assert!(status == StatusCode::SERVICE_UNAVAILABLE && text.contains("afterglow doctor"), "{status} {text}");
+}
+
+const AGENT: &str = "agent@example.org";
+const VIEWER: &str = "/b/lumen/v/account-of-lumen/mila";
+
+#[tokio::test]
+async fn nobody_comes_in_without_a_session() {
+    let site = Site::new().await;
+    for who in ["", "nobody", "AGENT@example.org"] {
+        let (status, text, headers) = site.get_as(who, "/b/lumen", "localhost").await;
+        assert_eq!((status, headers["location"].to_str().unwrap()), (StatusCode::SEE_OTHER, "/sign-in"));
+        assert!(!text.contains("mila"));
+    }
+    let (status, _, _) = site.post_as("nobody", &format!("{VIEWER}/reply"), "text=hi&csrf=").await;
+    assert_eq!(status, StatusCode::UNAUTHORIZED);
+}
+
+/// Every route of a brand, with another brand's session: none of them is there.
+#[tokio::test]
+async fn brands_are_walls_on_every_route() {
+    let site = Site::new().await;
+    let gets =
+        ["", "/held", "/stories", "/rules", "/decisions", "/audit", "/live", "/daily-log", "/v/account-of-lumen/mila"];
+    for path in gets.map(|path| format!("/b/lumen{path}")).iter().chain(&["/ops".into(), "/people".into()]) {
+        let (status, text, _) = site.get_as("other@example.org", path, "localhost").await;
+        assert!(status == StatusCode::NOT_FOUND && !text.contains("mila"), "{path}: {status}");
+    }
+    let viewer = "v/account-of-lumen/mila";
+    let id = "00000000-0000-8000-8000-000000000000";
+    let posts = [
+        "label",
+        "observe",
+        "rules",
+        "rules/1",
+        "switches",
+        &format!("held/{id}/approve"),
+        &format!("held/{id}/refuse"),
+        &format!("{viewer}/reply"),
+        &format!("{viewer}/claim"),
+        &format!("{viewer}/let-go"),
+        &format!("{viewer}/take-over"),
+        &format!("{viewer}/give-back"),
+    ]
+    .map(|path| format!("/b/lumen/{path}"));
+    for path in posts.iter().chain(&["/people".into(), format!("/ops/quarantine/{id}")]) {
+        let form = "csrf=the-csrf-token&text=hi&form=1&viewer=account-of-lumen/mila&label=vip&do=on&reason=why";
+        let (status, _, _) = site.post_as("other@example.org", path, form).await;
+        assert_eq!(status, StatusCode::NOT_FOUND, "{path}");
+    }
+    // By one's own brand's address one does not reach another's viewer either.
+    let (status, _, _) = site
+        .post_as("other@example.org", "/b/umbra/v/account-of-lumen/mila/reply", "csrf=the-csrf-token&text=hi&form=1")
+        .await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    let lumen = BrandId::new("lumen");
+    assert!(site.store.brand(&lumen).audit(9).await.unwrap().is_empty(), "nothing was done");
+}
+
+#[tokio::test]
+async fn a_form_from_elsewhere_does_nothing() {
+    let site = Site::new().await;
+    let path = format!("{VIEWER}/take-over");
+    assert_eq!(site.post_as(AGENT, &path, "").await.0, StatusCode::CONFLICT);
+    assert_eq!(site.post_as(AGENT, &path, "csrf=guessed").await.0, StatusCode::CONFLICT);
+    let request = Request::post(&path).header("Host", "localhost").header("Sec-Fetch-Site", "cross-site");
+    let request = request.header("Cookie", format!("afterglow_session={AGENT}"));
+    let (status, _, _) = site.ask(request.body(HttpBody::from("csrf=the-csrf-token")).unwrap()).await;
+    assert_eq!(status, StatusCode::FORBIDDEN);
+    let (lumen, key) = (
+        BrandId::new("lumen"),
+        afterglow_domain::ViewerKey { account: AccountId::new("account-of-lumen"), viewer: ViewerId::new("mila") },
+    );
+    assert!(!site.store.brand(&lumen).viewer(&key, 9).await.unwrap().unwrap().handed_over);
+    assert_eq!(site.post_as(AGENT, &path, "csrf=the-csrf-token").await.0, StatusCode::SEE_OTHER);
+    assert!(site.store.brand(&lumen).viewer(&key, 9).await.unwrap().unwrap().handed_over);
+}
+
+#[tokio::test]
+async fn roles_bound_what_one_may() {
+    let site = Site::new().await;
+    let form = "csrf=the-csrf-token&text=hello&form=1&reason=why&do=on&document=x";
+    for (who, path, expected) in [
+        ("analyst@example.org", format!("{VIEWER}/reply"), StatusCode::FORBIDDEN),
+        ("analyst@example.org", "/b/lumen/switches".into(), StatusCode::FORBIDDEN),
+        (AGENT, "/b/lumen/switches".into(), StatusCode::FORBIDDEN),
+        (AGENT, "/b/lumen/rules".into(), StatusCode::FORBIDDEN),
+        (AGENT, "/people".into(), StatusCode::NOT_FOUND),
+        (AGENT, format!("{VIEWER}/reply"), StatusCode::SEE_OTHER),
+        ("owner@example.org", "/b/lumen/switches".into(), StatusCode::SEE_OTHER),
+    ] {
+        assert_eq!(site.post_as(who, &path, form).await.0, expected, "{who} {path}");
+    }
+    let (_, page, _) = site.get_as("analyst@example.org", VIEWER, "localhost").await;
+    assert!(page.contains("mila") && !page.contains("/reply"), "who only looks is shown no form");
+}
+
+#[tokio::test]
+async fn what_was_typed_is_kept_when_it_cannot_be_sent() {
+    let site = Site::new().await;
+    let long = "ä".repeat(501);
+    let (status, page, _) =
+        site.post_as(AGENT, &format!("{VIEWER}/reply"), &format!("csrf=the-csrf-token&form=1&text={long}")).await;
+    assert!(status == StatusCode::OK && page.contains(&long) && page.contains("1002 bytes"));
+    let lumen = BrandId::new("lumen");
+    assert!(site.store.due_intents(NOW.plus(1), 9, 1).await.unwrap().is_empty());
+    let (status, _, headers) =
+        site.post_as(AGENT, &format!("{VIEWER}/reply"), "csrf=the-csrf-token&form=1&text=Hello+there").await;
+    assert_eq!(status, StatusCode::SEE_OTHER);
+    let due = site.store.due_intents(NOW.plus(1), 9, 1).await.unwrap();
+    assert_eq!(due[0].person.as_ref().unwrap().text, "Hello there");
+    let (_, page, _) =
+        site.get_as(AGENT, headers["location"].to_str().unwrap().split('#').next().unwrap(), "localhost").await;
+    assert!(page.contains("on its way"), "its fate is shown");
+    assert_eq!(site.store.brand(&lumen).audit(9).await.unwrap()[0].action, "reply");
+    // Another person does not answer over the one who attends.
+    let (_, page, _) =
+        site.post_as("owner@example.org", &format!("{VIEWER}/reply"), "csrf=the-csrf-token&form=2&text=me+too").await;
+    assert!(page.contains("attends to them just now") && page.contains("me too"));
+}
+
+#[tokio::test]
+async fn one_signs_in_by_a_password_or_a_link_once() {
+    let site = Site::new().await;
+    let hash = afterglow_console::hash_password("correct horse battery").unwrap();
+    site.store.set_password(AGENT, &hash).await.unwrap();
+    let (status, page, _) = site.post_as("", "/sign-in", "person=agent@example.org&password=wrong").await;
+    assert!(status == StatusCode::UNAUTHORIZED && page.contains("value=\"agent@example.org\""));
+    let (status, _, headers) =
+        site.post_as("", "/sign-in", "person=Agent@example.org&password=correct+horse+battery").await;
+    assert_eq!(status, StatusCode::SEE_OTHER);
+    let cookie = headers["set-cookie"].to_str().unwrap();
+    assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"));
+    let secret = cookie.split(['=', ';']).nth(1).unwrap();
+    assert_eq!(site.get_as(secret, "/b/lumen", "localhost").await.0, StatusCode::OK);
+    for _ in 0..5 {
+        site.post_as("", "/sign-in", "person=agent@example.org&password=wrong").await;
+    }
+    let (status, _, _) = site.post_as("", "/sign-in", "person=agent@example.org&password=correct+horse+battery").await;
+    assert_eq!(status, StatusCode::TOO_MANY_REQUESTS, "not even the right one");
+    let token = Token::new().unwrap();
+    site.store.put_sign_in_link(&token.hash(), AGENT, NOW.plus(1)).await.unwrap();
+    let path = format!("/sign-in/link/{}", token.secret());
+    assert_eq!(site.get_as("", &path, "localhost").await.0, StatusCode::OK, "looking uses nothing up");
+    assert_eq!(site.post_as("", &path, "").await.0, StatusCode::SEE_OTHER);
+    assert_eq!(site.post_as("", &path, "").await.0, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn two_who_edit_rules_get_a_conflict_not_a_loss() {
+    let site = Site::new().await;
+    let owner = "owner@example.org";
+    let post = |version: i64, name: &str| {
+        let document = format!("brand: lumen%0Aname: {name}%0Atime_zone: UTC%0A");
+        format!("csrf=the-csrf-token&do=apply&version={version}&document={document}")
+    };
+    assert_eq!(site.post_as(owner, "/b/lumen/rules", &post(0, "First")).await.0, StatusCode::SEE_OTHER);
+    let (status, page, _) = site.post_as(owner, "/b/lumen/rules", &post(0, "Second")).await;
+    assert!(
+        status == StatusCode::OK && page.contains("came into force while you wrote") && page.contains("-name: First"),
+        "{page}"
+    );
+    assert!(page.contains("name: Second"), "what was typed is kept");
+    assert_eq!(site.post_as(owner, "/b/lumen/rules", &post(1, "Second")).await.0, StatusCode::SEE_OTHER);
+    let (_, page, _) = site
+        .post_as(owner, "/b/lumen/rules", "csrf=the-csrf-token&do=check&version=2&document=brand: lumen%0Asegments: 7")
+        .await;
+    assert!(page.contains("Nothing was put in force") && page.contains("line 2"));
 }

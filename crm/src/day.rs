@@ -51,6 +51,19 @@ impl Day {
     }
 }
 
+/// The days of `zone` from one moment to another, each with its end, the last one cut at `until`. At most ten years of them.
+pub fn days_between(from: Timestamp, until: Timestamp, zone: &str) -> Result<Vec<(Timestamp, String)>, DayError> {
+    let mut day = Day::today(from, zone)?;
+    let mut days = Vec::new();
+    loop {
+        days.push((day.end.min(until), day.date.clone()));
+        if day.end >= until || days.len() > 3_660 {
+            return Ok(days);
+        }
+        day = Day::today(day.end, zone)?;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use afterglow_domain::HOUR_MS;

@@ -120,7 +120,8 @@ pub(crate) async fn run(
     let running = parts.start(&Service::ALL, &stop, metrics).await?;
     let webhooks = running.webhooks.context("ingest does not listen")?;
     let url = format!("http://{webhooks}/webhooks/meta");
-    introduce(&running, &parts);
+    let link = setup::owner(&parts, running.console).await?;
+    introduce(&running, &parts, link.as_deref());
 
     let mut status = Status::new(&parts.store, &sim, begun);
     let report = play(options, &parts, &sim, &url, &interrupted, &mut status).await;
@@ -143,10 +144,12 @@ pub(crate) async fn run(
     Ok(if summary.problems().is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn introduce(running: &Running, parts: &Parts) {
+fn introduce(running: &Running, parts: &Parts, link: Option<&str>) {
     eprintln!("Afterglow, with a simulated Meta");
-    if let Some(address) = running.console {
+    if let (Some(address), Some(link)) = (running.console, link) {
         eprintln!("  console   http://{address}/");
+        eprintln!("  sign in   {link}");
+        eprintln!("            (works once, within the hour)");
     }
     eprintln!("  data      {}", parts.settings.data_dir.display());
     eprintln!("  metrics   http://{}/metrics", parts.settings.ops.listen);

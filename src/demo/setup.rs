@@ -1,15 +1,17 @@
 //! What the demo needs before it begins.
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use afterglow_bus::Lane;
+use afterglow_console::{LINK_MS, Token};
 use afterglow_domain::{BrandSettings, Channel, IntentStatus, Login, Source, Timestamp};
 use afterglow_runtime::{Secret, Settings};
 use afterglow_sim::account::{self, Layout};
 use afterglow_sim::{Sim, SimOptions};
-use afterglow_store::{Account, Brand, SealedToken};
+use afterglow_store::{Account, Brand, Role, SealedToken};
 use afterglow_tokens::token_context;
+use anyhow::Context as _;
 use secrecy::ExposeSecret as _;
 
 use crate::installation::{clock, keyring};
@@ -95,13 +97,28 @@ pub(super) async fn brands(parts: &Parts, sim: &Sim) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// How many interactions the collectors brought, which no webhook told of.
+/// Makes somebody who may do everything, and a link by which they sign in once.
+pub(super) async fn owner(parts: &Parts, console: Option<SocketAddr>) -> anyhow::Result<Option<String>> {
+    const OWNER: &str = "you@demo.example";
+    let Some(address) = console else { return Ok(None) };
+    let now = (parts.clock)();
+    parts.store.put_person(OWNER, "You", now).await?;
+    parts.store.grant(OWNER, None, Some(Role::Owner)).await?;
+    let token = Token::new().context("the system gives no randomness")?;
+    parts.store.put_sign_in_link(&token.hash(), OWNER, now.plus(LINK_MS)).await?;
+    Ok(Some(format!("http://{address}/sign-in/link/{}", token.secret())))
+}
+
+/// How many interactions there are of which no webhook told: what the collectors brought, and what was typed in the console.
 pub(super) async fn collected(parts: &Parts, sim: &Sim) -> anyhow::Result<u64> {
     let mut collected = 0;
     for account in sim.accounts() {
         let until = (parts.clock)().plus(1);
-        let told = parts.store.brand(&account.brand).story_insights_between(Timestamp::default(), until).await?;
-        collected += told.iter().filter(|interaction| interaction.source == Source::Poll).count() as u64;
+        let told = parts.store.brand(&account.brand).interactions_between(Timestamp::default(), until).await?;
+        collected += told
+            .iter()
+            .filter(|interaction| !matches!(interaction.source, Source::Webhook | Source::Reconcile))
+            .count() as u64;
     }
     Ok(collected)
 }

@@ -121,7 +121,7 @@ async fn call(responder: &Responder, intent: &Intent, reservation: &Reservation)
 
 async fn ask(responder: &Responder, token: &Token, reservation: &Reservation, intent: &Intent) -> SendOutcome {
     let account = GraphAccount { id: &reservation.account, login: token.login, token: &token.secret };
-    let metadata = reservation.send.to_string();
+    let metadata = intent.metadata();
     let recipient = match &intent.comment_id {
         Some(comment) => Recipient::Comment(comment),
         None => Recipient::Person(&reservation.viewer),

@@ -77,9 +77,25 @@ impl Intent {
         late.then_some(HumanAgent(()))
     }
 
+    /// What travels with its send and comes back in the echo: which send it is, and whether a person wrote it.
+    pub fn metadata(&self) -> String {
+        let persons = if self.person.is_some() { PERSONS } else { "" };
+        format!("{}{persons}", self.send_id())
+    }
+
     /// The viewer's key.
     pub fn viewer_key(&self) -> ViewerKey {
         ViewerKey { account: self.account.clone(), viewer: self.viewer.clone() }
+    }
+}
+
+/// Ends the metadata of what a person wrote.
+const PERSONS: &str = ".person";
+
+impl SendId {
+    /// The send that an echo's metadata names; `None` if it is not of our making.
+    pub fn of_metadata(text: &str) -> Option<Self> {
+        text.strip_suffix(PERSONS).unwrap_or(text).parse().ok()
     }
 }
 

@@ -161,8 +161,11 @@ pub struct Responder {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Console {
-    /// Where the console is served. It has no sign-in yet: loopback addresses alone are taken.
+    /// Where the console is served.
     pub listen: SocketAddr,
+    /// Under which address people reach it, such as `https://console.example`; none: under loopback names alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub public_url: Option<String>,
 }
 
 /// `[ops]`
@@ -299,7 +302,7 @@ impl Default for Responder {
 
 impl Default for Console {
     fn default() -> Self {
-        Self { listen: loopback(8080) }
+        Self { listen: loopback(8080), public_url: None }
     }
 }
 

@@ -4,7 +4,7 @@ use afterglow_domain::{AccountId, Segment, Timestamp, ViewerId, ViewerKey};
 
 use crate::audit::{Deed, note};
 use crate::codec::segment_to_number;
-use crate::engine::{on_read, on_tx, row, storable};
+use crate::engine::{Sql, Texts, on_read, on_tx, row, storable};
 use crate::viewers::{ViewerColumns, ViewerRow};
 use crate::{BrandStore, StoreError};
 
@@ -218,3 +218,56 @@ impl BrandStore<'_> {
         }))
     }
 }
+
+row! {
+    struct LabelColumns { account: String, viewer: String, label: String }
+}
+
+impl BrandStore<'_> {
+    /// Several viewers, in no order.
+    pub async fn viewers_of(&self, keys: &[ViewerKey]) -> Result<Vec<ViewerRow>, StoreError> {
+        let sql = self.store.engine.sql(&OF_KEYS);
+        let (accounts, viewers): (Vec<_>, Vec<_>) =
+            keys.iter().map(|key| (key.account.to_string(), key.viewer.to_string())).unzip();
+        let rows: Vec<ViewerColumns> = on_read!(&self.store.engine, |pool| {
+            sqlx::query_as(sql)
+                .bind(self.brand.as_str())
+                .bind(Texts(accounts))
+                .bind(Texts(viewers))
+                .fetch_all(pool)
+                .await?
+        });
+        rows.into_iter().filter_map(|row| row.decode().transpose()).collect()
+    }
+
+    /// The labels of several viewers.
+    pub async fn labels_of(
+        &self,
+        viewers: &[ViewerKey],
+    ) -> Result<std::collections::HashMap<ViewerKey, Vec<String>>, StoreError> {
+        let sql = self.store.engine.sql(&LABELS);
+        let names = viewers.iter().map(|key| key.viewer.to_string()).collect();
+        let rows: Vec<LabelColumns> = on_read!(&self.store.engine, |pool| {
+            sqlx::query_as(sql).bind(self.brand.as_str()).bind(Texts(names)).fetch_all(pool).await?
+        });
+        let mut labels = std::collections::HashMap::<_, Vec<String>>::new();
+        for row in rows {
+            let key = ViewerKey { account: AccountId::new(row.account), viewer: ViewerId::new(row.viewer) };
+            labels.entry(key).or_default().push(row.label);
+        }
+        Ok(labels)
+    }
+}
+
+const OF_KEYS: Sql = Sql {
+    postgres: viewers!("AND (account, viewer) IN (SELECT * FROM UNNEST($2::text[], $3::text[]))"),
+    sqlite: viewers!(
+        "AND (account, viewer) IN (SELECT a.value, v.value FROM json_each($2) a JOIN json_each($3) v ON v.key = a.key)"
+    ),
+};
+
+const LABELS: Sql = Sql {
+    postgres: "SELECT account, viewer, label FROM viewer_label WHERE brand = $1 AND viewer = ANY($2) ORDER BY label",
+    sqlite: "SELECT account, viewer, label FROM viewer_label
+        WHERE brand = $1 AND viewer IN (SELECT value FROM json_each($2)) ORDER BY label",
+};

@@ -2,7 +2,6 @@
 //! was believed of it.
 
 use std::collections::{BTreeSet, HashMap};
-use std::str::FromStr;
 
 use afterglow_domain::{
     AccountId, Body, BrandId, DerivedId, Interaction, Message, SendId, Timestamp, ViewerId, ViewerKey,
@@ -51,7 +50,7 @@ pub(crate) async fn settle(tx: &mut Tx, new: &[&Interaction], now: Timestamp) ->
     let mut by_mid: HashMap<&str, (&Interaction, &Message)> = HashMap::new();
     for interaction in new {
         let Body::MessageSent(message) = &interaction.body else { continue };
-        if let Some(send) = message.metadata.as_deref().and_then(|text| SendId::from_str(text).ok()) {
+        if let Some(send) = message.metadata.as_deref().and_then(SendId::of_metadata) {
             by_send.insert(send.uuid(), (interaction, message));
         }
         if !message.mid.is_empty() {

@@ -64,6 +64,13 @@ row! {
     struct SwitchColumns { scope: String, id: String, since_ms: i64, set_by: String, reason: String }
 }
 
+/// What the latest decision held because of a switch, within the scope.
+const ANEW: &str = "UPDATE intent SET status = 'deferred', due_ms = $1, updated_ms = $1
+    WHERE status = 'held' AND (SELECT d.reason FROM decision d WHERE d.intent = intent.id ORDER BY d.seq DESC LIMIT 1)
+            = 'silenced'
+        AND ($2 = 'all' OR $2 = 'brand' AND brand = $3 OR $2 = 'account' AND account = $3
+            OR $2 = 'play' AND brand || '/' || play = $3 OR $2 = 'viewer' AND account || '/' || viewer = $3)";
+
 impl Store {
     /// Sets a switch; one that is set stays as it was.
     pub async fn set_kill_switch(
@@ -89,15 +96,29 @@ impl Store {
         tx.commit().await
     }
 
-    /// Lifts a switch. `false` if it was not set.
-    pub async fn lift_kill_switch(&self, switch: &KillSwitch) -> Result<bool, StoreError> {
+    /// Lifts a switch; `None` if it was not set. With `judge_anew`, what it held is judged again, by every gate; else it
+    /// goes on waiting for a person. How many are judged again.
+    pub async fn lift_kill_switch(
+        &self,
+        switch: &KillSwitch,
+        judge_anew: bool,
+        now: Timestamp,
+    ) -> Result<Option<u64>, StoreError> {
         let mut tx = self.engine.begin().await?;
         let lifted = on_tx!(&mut tx, |connection| {
             let query = sqlx::query("DELETE FROM kill_switch WHERE scope = $1 AND id = $2");
             query.bind(switch.scope()).bind(switch.id()).execute(connection).await?.rows_affected()
         });
+        let mut anew = 0;
+        if lifted == 1 && judge_anew {
+            // Whatever else silences them holds them again.
+            anew = on_tx!(&mut tx, |connection| {
+                let query = sqlx::query(ANEW).bind(now.millis()).bind(switch.scope()).bind(switch.id());
+                query.execute(connection).await?.rows_affected()
+            });
+        }
         tx.commit().await?;
-        Ok(lifted == 1)
+        Ok((lifted == 1).then_some(anew))
     }
 
     /// The switches that are set, the oldest first.

@@ -1,13 +1,14 @@
 //! What people write themselves, and what waits for a person's word.
 
 use afterglow_domain::{
-    Control, ControlChange, Decision, DerivedId, Intent, IntentId, InteractionId, Reason, Timestamp, ViewerKey,
+    Control, ControlChange, Decision, DerivedId, Intent, IntentId, IntentStatus, InteractionId, Reason, Timestamp,
+    ViewerKey,
 };
 use serde_json::json;
 use uuid::Uuid;
 
 use crate::audit::{Deed, note};
-use crate::codec::from_json;
+use crate::codec::{from_json, from_name};
 use crate::engine::{on_read, on_tx, row};
 use crate::intents::{insert, record};
 use crate::{BrandStore, StoreError, consent};
@@ -149,5 +150,16 @@ impl BrandStore<'_> {
             record(tx, held, self.brand, &decision, &json!({ "person": by }), None, now).await?;
         }
         Ok(lifted == 1)
+    }
+}
+
+impl BrandStore<'_> {
+    /// Where an intent of the brand stands.
+    pub async fn intent_status(&self, id: IntentId) -> Result<Option<IntentStatus>, StoreError> {
+        let sql = "SELECT status FROM intent WHERE brand = $1 AND id = $2";
+        let status: Option<String> = on_read!(&self.store.engine, |pool| {
+            sqlx::query_scalar(sql).bind(self.brand.as_str()).bind(id.uuid()).fetch_optional(pool).await?
+        });
+        status.map(|status| from_name("intent.status", &status)).transpose()
     }
 }

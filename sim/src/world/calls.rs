@@ -180,6 +180,9 @@ impl World {
             (Recipient::Comment(_), _) | (Recipient::Person(_), None) => None,
         };
         let person = self.people.entry(key).or_default();
+        if request.by_person() {
+            person.led_since.get_or_insert(message.at);
+        }
         person.say(&message.mid, message.at, true, message.text.as_deref().unwrap_or_default());
         match (cause, &request.recipient) {
             (_, Recipient::Comment(id)) => Some(id.clone()),

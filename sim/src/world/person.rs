@@ -68,6 +68,8 @@ pub(super) struct Person {
     pub(super) answered_contacts: u64,
     pub(super) words: Vec<Barrier<Word>>,
     pub(super) controls: Vec<Barrier<Control>>,
+    /// Since when a person answers from a console: from then on nobody is owed an automatic answer.
+    pub(super) led_since: Option<Timestamp>,
     pub(super) replies: Vec<Reply>,
     pub(super) lines: VecDeque<Line>,
 }
@@ -178,6 +180,9 @@ impl Person {
     /// Whether something excuses that `reply` got no answer: a barrier of which Meta told before `deadline`, and which
     /// was not known to be lifted when the reply came.
     pub(super) fn excused(&self, reply: &Reply, deadline: Timestamp) -> bool {
+        if self.led_since.is_some_and(|since| since <= deadline) {
+            return true;
+        }
         let by_word = self.words.iter().filter(|w| w.kind != Word::Start && w.told <= deadline).any(|barrier| {
             !self
                 .words

@@ -29,6 +29,13 @@ pub(super) struct Request {
     pub(super) reply_to: Option<String>,
 }
 
+impl Request {
+    /// Whether a person wrote it, in the console of whoever is judged: their metadata says so.
+    pub(super) fn by_person(&self) -> bool {
+        matches!(&self.content, Content::Message { metadata: Some(metadata), .. } if metadata.ends_with(".person"))
+    }
+}
+
 /// What the request wants done.
 #[derive(Debug)]
 pub(super) enum Content {

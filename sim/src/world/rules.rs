@@ -122,7 +122,7 @@ impl World {
         if let Some(taken) = person.control_in_force(now, grace_ms) {
             match taken.kind {
                 Control::App => found.push(Violation::HandedOver { by: "app", since: taken.at }),
-                Control::Human if self.rules.human_takes_over => {
+                Control::Human if self.rules.human_takes_over && !request.by_person() => {
                     found.push(Violation::HandedOver { by: "person", since: taken.at });
                 }
                 Control::Standby => found.push(Violation::StandbyThread),
@@ -143,6 +143,10 @@ impl World {
             && let Some(first) = self.metadata.get(&(account.id.clone(), metadata.to_owned()))
         {
             found.push(Violation::MetadataRepeated { metadata: metadata.into(), first: *first });
+        }
+        // A person may write more than once; that a machine does not is our promise.
+        if request.by_person() {
+            return;
         }
         let (Recipient::Person(_), Some(person)) = (&request.recipient, person) else { return };
         match self.cause(person, request) {

@@ -1,7 +1,5 @@
 //! Which interactions may forbid a send: they speak of consent, or of who leads the conversation.
 
-use std::str::FromStr as _;
-
 use afterglow_domain::{
     Body, ConsentChange, ConsentState, Control, ControlChange, FenceChange, Handover, Interaction, Message, SendId,
     opt_out,
@@ -45,7 +43,7 @@ fn control_change(interaction: &Interaction, our_apps: &[String]) -> Option<Cont
         Body::Handover(Handover { action, .. }) if action == "request" => return None, // a wish, not a change
         Body::Handover(handover) if ours(&handover.new_owner_app_id) => Control::Automation,
         // Metadata is ours if it names a send; anyone else's message of the account is another's voice.
-        Body::MessageSent(Message { metadata: Some(id), .. }) if SendId::from_str(id).is_ok() => return None,
+        Body::MessageSent(Message { metadata: Some(id), .. }) if SendId::of_metadata(id).is_some() => return None,
         Body::Handover(_) | Body::MessageSent(Message { app_id: Some(_), .. }) => Control::App,
         Body::MessageSent(_) => Control::Person,
         // Whoever's message comes on standby is in conversation with another app, told of or not.

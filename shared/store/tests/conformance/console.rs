@@ -1,12 +1,14 @@
 //! What the console does: people, sessions, claims, what people write and refuse.
 
-use afterglow_domain::{BrandId, ConsentState, Control, Intent, Interaction, PersonsMessage, PlayId, Reason};
-use afterglow_store::{Deed, ForgetKey, Judged, Role, SendStatus, Start};
+use afterglow_domain::{
+    BrandId, ConsentState, Control, Decision, Facts, Intent, Interaction, PersonsMessage, PlayId, Reason,
+};
+use afterglow_store::{Deed, ForgetKey, Judged, KillSwitch, Role, SendStatus, Start};
 use secrecy::SecretString;
 
 use crate::given::{
     Given, LEASE_MS, NOW, apply, at, change, intent_for, judge, key, lumen, message, on_both, ready, reserve,
-    send_status,
+    send_status, terms,
 };
 
 on_both!(
@@ -20,6 +22,7 @@ on_both!(
     a_person_may_write_twice,
     held_is_answered_or_refused_once,
     deeds_are_kept_and_forgotten_with_the_viewer,
+    a_lifted_switch_lets_be_judged_anew,
 );
 
 fn persons(cause: &Interaction, form: &str) -> Intent {
@@ -207,4 +210,26 @@ async fn deeds_are_kept_and_forgotten_with_the_viewer(given: Given) {
     given.store.clone().with_forget_key(key_of_the_forgotten).forget(&brand, &viewer, "code", NOW).await.unwrap();
     let kept = given.store.brand(&brand).audit(9).await.unwrap();
     assert_eq!((kept[0].action.as_str(), kept[0].viewer.as_ref(), kept[0].detail.as_str()), ("reply", None, ""));
+}
+
+async fn a_lifted_switch_lets_be_judged_anew(given: Given) {
+    ready(&given).await;
+    let causes = [message("1", 1), message("2", 1)];
+    apply(&given.store, &causes).await;
+    let silenced = |_: &mut Facts| (Decision::hold(vec![Reason::Silenced]), None);
+    let switch = KillSwitch::Brand(lumen());
+    given.store.set_kill_switch(&switch, "ada", "a drill", NOW).await.unwrap();
+    for cause in &causes {
+        given.store.judge(&intent_for(cause), terms(NOW), silenced).await.unwrap();
+    }
+    let other = KillSwitch::Brand(BrandId::new("umbra"));
+    assert_eq!(given.store.lift_kill_switch(&other, true, at(1)).await.unwrap(), None);
+    assert_eq!(given.store.lift_kill_switch(&switch, true, at(1)).await.unwrap(), Some(2));
+    assert_eq!(given.store.due_intents(at(1), 9, LEASE_MS).await.unwrap().len(), 2);
+    reserve(&given.store, &intent_for(&causes[0]), at(2)).await;
+    // Without being asked to, what was held stays with people.
+    given.store.judge(&intent_for(&causes[1]), terms(at(2)), silenced).await.unwrap();
+    given.store.set_kill_switch(&switch, "ada", "a drill", at(2)).await.unwrap();
+    assert_eq!(given.store.lift_kill_switch(&switch, false, at(3)).await.unwrap(), Some(0));
+    assert_eq!(given.store.brand(&lumen()).held(9).await.unwrap().len(), 1);
 }
