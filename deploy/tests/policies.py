@@ -1,0 +1,134 @@
+"""What every rendered manifest has to keep to. Each rule yields what breaks it, with its place."""
+
+import pathlib
+import re
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+def workloads(documents):
+    return [d for d in documents if d["kind"] in ("Deployment", "Job")]
+
+
+def containers(documents):
+    for workload in workloads(documents):
+        pod = workload["spec"]["template"]["spec"]
+        for container in pod["containers"] + pod.get("initContainers", []):
+            yield f"{workload['kind']} {workload['metadata']['name']}", pod, container
+
+
+def settings() -> set[str]:
+    """The environment variables that the program knows, from its own list of settings."""
+    text = (ROOT / "shared/runtime/src/settings.rs").read_text()
+    structs = {
+        name: re.findall(r"^\s+pub (\w+):", body, re.M)
+        for name, body in re.findall(r"pub struct (\w+) \{(.*?)\n\}", text, re.S)
+    }
+    known = {"DATABASE_URL", "AMQP_URL"}
+    for section in structs["Settings"]:
+        for field in structs.get(section.capitalize(), []):
+            known.add(f"AFTERGLOW_{section.upper()}__{field.upper()}")
+    return known
+
+
+def restricted(documents):
+    for place, pod, container in containers(documents):
+        if not pod.get("securityContext", {}).get("runAsNonRoot"):
+            yield f"{place}: runs as root"
+        if pod.get("securityContext", {}).get("seccompProfile", {}).get("type") != "RuntimeDefault":
+            yield f"{place}: no seccomp profile"
+        if pod.get("automountServiceAccountToken") is not False:
+            yield f"{place}: carries a token of the Kubernetes API"
+        context = container.get("securityContext", {})
+        if context.get("allowPrivilegeEscalation") is not False:
+            yield f"{place}: may escalate privileges"
+        if not context.get("readOnlyRootFilesystem"):
+            yield f"{place}: may write to its root"
+        if context.get("capabilities", {}).get("drop") != ["ALL"]:
+            yield f"{place}: keeps capabilities"
+    for document in documents:
+        if document["kind"] == "Namespace":
+            if document["metadata"]["labels"].get("pod-security.kubernetes.io/enforce") != "restricted":
+                yield "Namespace: restricted pod security is not enforced"
+
+
+def bounded(documents):
+    for place, _, container in containers(documents):
+        for kind in ("requests", "limits"):
+            for what in ("cpu", "memory"):
+                if what not in container.get("resources", {}).get(kind, {}):
+                    yield f"{place}: no {what} in resources.{kind}"
+
+
+def probed(documents):
+    for workload in (d for d in documents if d["kind"] == "Deployment"):
+        name = workload["metadata"]["name"]
+        for container in workload["spec"]["template"]["spec"]["containers"]:
+            named = {port["name"] for port in container.get("ports", [])}
+            for probe, path in (("readinessProbe", "/readyz"), ("livenessProbe", "/healthz")):
+                get = container.get(probe, {}).get("httpGet", {})
+                if get.get("path") != path:
+                    yield f"Deployment {name}: {probe} does not ask {path}"
+                if get.get("port") not in named:
+                    yield f"Deployment {name}: {probe} asks a port that is not served"
+
+
+def guarded(documents):
+    labelled = lambda kind: [
+        (d["metadata"]["name"], (d["spec"].get("selector") or d["spec"].get("podSelector", {})).get("matchLabels", {}))
+        for d in documents if d["kind"] == kind
+    ]
+    for kind in ("PodDisruptionBudget", "NetworkPolicy"):
+        chosen = [labels.get("app.kubernetes.io/name") for _, labels in labelled(kind)]
+        for workload in workloads(documents):
+            if kind == "PodDisruptionBudget" and workload["kind"] == "Job":
+                continue
+            name = workload["metadata"]["name"]
+            if name not in chosen:
+                yield f"{workload['kind']} {name}: no {kind}"
+    if "default-deny" not in [name for name, _ in labelled("NetworkPolicy")]:
+        yield "NetworkPolicy: nothing denies by default"
+
+
+def secret_free(documents):
+    secret = re.compile(r"(_SECRETS?|_RING|_TOKEN|_FORGETTING|_URL|PASSWORD)$")
+    for document in documents:
+        if document["kind"] == "Secret":
+            yield f"Secret {document['metadata']['name']}: secrets are referred to, not written down"
+        if document["kind"] == "ConfigMap":
+            for name in document["data"]:
+                if secret.search(name) and not name.endswith("PUBLIC_URL"):
+                    yield f"ConfigMap {document['metadata']['name']}: {name} is a secret"
+    for place, _, container in containers(documents):
+        for variable in container.get("env", []):
+            if "value" in variable and secret.search(variable["name"]):
+                yield f"{place}: {variable['name']} is written down"
+
+
+def known_settings(documents):
+    known = settings()
+    names = [(f"ConfigMap {d['metadata']['name']}", n) for d in documents if d["kind"] == "ConfigMap" for n in d["data"]]
+    names += [(place, v["name"]) for place, _, c in containers(documents) for v in c.get("env", [])]
+    for place, name in names:
+        if name not in known:
+            yield f"{place}: {name} is no setting of this program"
+
+
+def known_queues(documents):
+    lanes = re.findall(r'Lane::\w+ => "(\w+)"', (ROOT / "shared/bus/src").joinpath("lane.rs").read_text())
+    for document in documents:
+        if document["kind"] == "ScaledObject":
+            targets = [d["metadata"]["name"] for d in documents if d["kind"] == "Deployment"]
+            if document["spec"]["scaleTargetRef"]["name"] not in targets:
+                yield f"ScaledObject {document['metadata']['name']}: scales nothing that is there"
+            for trigger in document["spec"]["triggers"]:
+                queue = trigger["metadata"].get("queueName")
+                if queue and queue not in [f"afterglow.{lane}" for lane in lanes]:
+                    yield f"ScaledObject {document['metadata']['name']}: there is no queue {queue}"
+
+
+RULES = (restricted, bounded, probed, guarded, secret_free, known_settings, known_queues)
+
+
+def broken(documents) -> list[str]:
+    return [problem for rule in RULES for problem in rule(documents)]
