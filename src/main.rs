@@ -1,6 +1,7 @@
 //! The one binary of Afterglow: a subcommand per service and per operator's task.
 
 mod accounts;
+mod api_token;
 mod brand;
 mod daily_log;
 mod decisions;
@@ -86,6 +87,9 @@ enum Command {
     /// Silence everything, a brand, an account, a play or a viewer, at once
     #[command(subcommand)]
     KillSwitch(kill_switch::Command),
+    /// Tokens by which programs read a brand
+    #[command(subcommand)]
+    ApiToken(api_token::Command),
     /// Say who may use the console, and let them in
     #[command(subcommand)]
     Person(person::Command),
@@ -130,6 +134,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Command::Observe(options) => observe::run(&options, &settings),
         Command::Viewer(command) => viewer::run(&command, &settings),
         Command::Decisions(command) => decisions::run(&command, &settings),
+        Command::ApiToken(command) => api_token::run(&command, &settings),
         Command::Person(command) => person::run(&command, &settings),
         Command::KillSwitch(command) => kill_switch::run(&command, &settings),
         Command::Replay(options) => replay::run(&options, &settings),

@@ -157,11 +157,12 @@ pub(crate) fn bars(title: &str, values: &[(String, f64)]) -> Markup {
     for (row, (name, value)) in values.iter().enumerate() {
         let (y, width) = (row * 28, (value.abs() / most * 300.0).max(1.0));
         let name = html! { (name) }.into_string();
+        let shown = if value.fract() == 0.0 { format!("{value:.0}") } else { format!("{value:.2}") };
         // Writing to a String cannot fail.
         let _ = write!(
             svg,
             "<text x=\"0\" y=\"{}\">{name}</text><rect x=\"260\" y=\"{}\" width=\"{width:.1}\" height=\"18\" rx=\"3\"/>\
-             <text x=\"{:.1}\" y=\"{}\">{value:.2}</text>",
+             <text x=\"{:.1}\" y=\"{}\">{shown}</text>",
             y + 18,
             y + 4,
             268.0 + width,

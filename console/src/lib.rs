@@ -6,6 +6,7 @@
 //! | file | what it holds |
 //! | --- | --- |
 //! | `access` | who comes in, by what, and what they may do |
+//! | `api` | what programs read, with a token |
 //! | `guard` | under which names it answers, and what a browser may do with the answer |
 //! | `pages` | the pages |
 //! | `layout` | what pages share |
@@ -14,6 +15,7 @@
 //! | `words` | reasons and moments, for people |
 
 mod access;
+mod api;
 mod guard;
 mod layout;
 mod overviews;
@@ -33,6 +35,7 @@ use axum::routing::{get, post};
 use tokio_util::sync::CancellationToken;
 
 pub use access::{LINK_MS, PasswordError, Token, hash_password};
+pub use api::openapi;
 
 use pages::{brands, held, ledger, live, ops, people, rules, stories, switches, triage, viewer, writing};
 use problem::Problem;
@@ -117,5 +120,7 @@ pub fn router(console: Console) -> Router {
         .route(layout::HTMX_PATH, get(layout::htmx))
         .merge(inside)
         .layer(from_fn_with_state(Arc::clone(&console), guard::guard))
+        // Under any name: what is asked for here carries its own token, which no browser sends by itself.
+        .merge(api::router())
         .with_state(console)
 }

@@ -218,6 +218,7 @@ async fn what_if(room: &InBrand, document: &Document) -> Result<Markup, Problem>
     #[expect(clippy::cast_precision_loss, reason = "counts, to be drawn")]
     let sends: Vec<(String, f64)> = outcome
         .iter()
+        .filter(|(_, o)| o.sends + o.sends_then > 0)
         .flat_map(|(day, o)| [(format!("{day} now"), o.sends as f64), (format!("{day} then"), o.sends_then as f64)])
         .collect();
     let moves = outcome.values().last().map(|day| day.moves.clone()).unwrap_or_default();
@@ -226,6 +227,7 @@ async fn what_if(room: &InBrand, document: &Document) -> Result<Markup, Problem>
             h2 { "What these rules would have done" }
             p { (looked) " viewers and " (whatif.interactions()) " interactions of the last 14 days; nothing was sent."
                 @if looked >= TRIED { " The command " code { "afterglow whatif" } " looks at all." } }
+            @if sends.is_empty() { p { "On no day would anything have been sent, with either." } }
             (bars("Sends per day, with the rules in force and with these", &sends))
             @if moves.is_empty() { p { "Nobody would stand elsewhere today." } }
             ul { @for (moved, viewers) in &moves { li { (viewers) " viewers: " (moved) } } }

@@ -41,6 +41,11 @@ const NAMED: &str = viewers!(
     "AND account IN (SELECT id FROM account WHERE brand = $1) AND username >= $3 AND username < $4
     ORDER BY username, account, viewer LIMIT $2"
 );
+// Along the primary key of each of the brand's accounts.
+const AFTER: &str = viewers!(
+    "AND account IN (SELECT id FROM account WHERE brand = $1) AND (account, viewer) > ($3, $4)
+    ORDER BY account, viewer LIMIT $2"
+);
 const LABELLED: &str = viewers!(
     "AND (account, viewer) IN (SELECT l.account, l.viewer FROM viewer_label l WHERE l.brand = $1 AND l.label = $3)
     ORDER BY segment, score_rank DESC LIMIT $2"
@@ -90,6 +95,20 @@ impl BrandStore<'_> {
                 .bind(self.brand.as_str())
                 .bind(i64::from(limit))
                 .bind(label)
+                .fetch_all(pool)
+                .await?
+        });
+        rows.into_iter().filter_map(|row| row.decode().transpose()).collect()
+    }
+
+    /// Viewers by key, those after `after`; for reading all of them, page by page. At most `limit`.
+    pub async fn viewers_after(&self, after: &ViewerKey, limit: u32) -> Result<Vec<ViewerRow>, StoreError> {
+        let rows: Vec<ViewerColumns> = on_read!(&self.store.engine, |pool| {
+            sqlx::query_as(AFTER)
+                .bind(self.brand.as_str())
+                .bind(i64::from(limit))
+                .bind(after.account.as_str())
+                .bind(after.viewer.as_str())
                 .fetch_all(pool)
                 .await?
         });

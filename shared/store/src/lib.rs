@@ -43,12 +43,14 @@
 //! | `links` | tracked links |
 //! | `quarantine` | what could not be understood |
 //! | `people`, `sessions`, `audit` | who works in the console, how they come in, what they did |
+//! | `api_tokens` | tokens by which programs read a brand |
 //! | `attention` | who waits, who attends to whom, people's labels |
 //! | `replies` | what people write themselves, and what waits for their word |
 //! | `totals` | figures for status line and doctor |
 //! | `brand_scope` | what a brand's console and API may read |
 
 mod amendments;
+mod api_tokens;
 mod attention;
 mod audit;
 mod brand_scope;
@@ -82,6 +84,7 @@ mod totals;
 mod viewers;
 
 pub use amendments::Parked;
+pub use api_tokens::ApiToken;
 pub use attention::Claim;
 pub use audit::{AuditRow, Deed};
 pub use brand_scope::{BrandStore, DecisionRecord, ViewerDetail};

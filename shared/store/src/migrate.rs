@@ -100,6 +100,14 @@ const MIGRATIONS: &[(i64, &str, Sql)] = &[
             sqlite: include_str!("../migrations/sqlite/0011_console.sql"),
         },
     ),
+    (
+        12,
+        "api_token",
+        Sql {
+            postgres: include_str!("../migrations/postgres/0012_api_token.sql"),
+            sqlite: include_str!("../migrations/sqlite/0012_api_token.sql"),
+        },
+    ),
 ];
 
 /// The schema version that this program writes and reads.
