@@ -86,6 +86,140 @@ const STOP: &[&str] = &[
     "non scrivermi piu",
 ];
 
+/// Phrases that mean stop wherever they stand: each has in it both the wish and what is not wanted.
+const WHEREVER: &[&str] = &[
+    // English
+    "stop sending me",
+    "stop messaging",
+    "stop texting",
+    "stop writing me",
+    "stop writing to me",
+    "stop contacting",
+    "any more messages",
+    "no more messages",
+    "dont text me",
+    "dont message me",
+    "dont write me",
+    "dont write to me",
+    "dont contact me",
+    "do not text me",
+    "do not message me",
+    "do not contact me",
+    "do not write",
+    "remove me from",
+    "take me off your list",
+    "take me off this list",
+    "unsubscribe me",
+    "opt me out",
+    "leave me alone",
+    "quit messaging me",
+    // Dutch
+    "geen berichten meer",
+    "stop met berichten",
+    "stop met sturen",
+    "stop met het sturen",
+    "niet meer appen",
+    "geen dms meer",
+    "meld me af",
+    "meld mij af",
+    "schrijf me uit",
+    "schrijf mij uit",
+    "haal me van de lijst",
+    "laat me met rust",
+    "laat mij met rust",
+    // German
+    "keine nachrichten mehr",
+    "keine nachricht mehr",
+    "melde mich ab",
+    "meldet mich ab",
+    "meld mich ab",
+    "lass mich in ruhe",
+    "lasst mich in ruhe",
+    "hor auf mir",
+    "hort auf mir",
+    "schreib mir nicht mehr",
+    "schreibt mir nicht mehr",
+    "nicht mehr schreiben",
+    "nicht mehr anschreiben",
+    // French
+    "arretez de mecrire",
+    "arrete de mecrire",
+    "arretez de menvoyer",
+    "arrete de menvoyer",
+    "menvoyez plus",
+    "ne menvoie plus",
+    "me desabonner",
+    "desabonnez moi",
+    "desabonne moi",
+    "desinscrivez moi",
+    "me desinscrire",
+    "ne mecrivez plus",
+    "ne mecris plus",
+    "laissez moi tranquille",
+    "laisse moi tranquille",
+    // Spanish
+    "no me escriban",
+    "no me escribas",
+    "no me manden mas",
+    "no me mandes mas",
+    "no me envien mas",
+    "no me envies mas",
+    "no quiero recibir",
+    "no quiero mas mensajes",
+    "no mas mensajes",
+    "deja de escribirme",
+    "dejen de escribirme",
+    "deja de mandarme",
+    "dejen de mandarme",
+    "darme de baja",
+    "denme de baja",
+    "dame de baja",
+    "dejame en paz",
+    "dejenme en paz",
+    // Portuguese
+    "nao quero mais receber",
+    "nao quero receber",
+    "nao quero mais mensagens",
+    "nao me mande mais",
+    "nao me mandem mais",
+    "nao me envie mais",
+    "pare de me mandar",
+    "parem de me mandar",
+    "para de me mandar",
+    "pare de me enviar",
+    "parem de me enviar",
+    "me deixa em paz",
+    "me deixem em paz",
+    "sair da lista",
+    "me tira da lista",
+    "me tirem da lista",
+    "chega de mensagens",
+    // Italian
+    "non scrivetemi",
+    "non scrivermi",
+    "non mi scrivete piu",
+    "non mi scrivere piu",
+    "non voglio piu ricevere",
+    "non voglio ricevere",
+    "non mandatemi piu",
+    "non mandarmi piu",
+    "smettila di scrivermi",
+    "smettetela di scrivermi",
+    "smettila di mandarmi",
+    "smettetela di mandarmi",
+    "lasciatemi in pace",
+    "lasciami in pace",
+    "cancellatemi",
+    "disiscrivetemi",
+    "toglietemi dalla lista",
+];
+
+/// Before such a phrase these turn it around: "don't unsubscribe me".
+const NEGATION: &[&str] = &["dont", "not", "never", "niet", "nicht", "pas", "no", "nao", "non"];
+
+/// A message of more words than this that says stop among much else is a person's to read.
+const CLEAR_WORDS: usize = 12;
+
 /// Words that mean start again.
 const START: &[&str] = &[
     "start",
@@ -173,13 +307,56 @@ const STEM: &[&str] = &[
     "disiscrivimi",
 ];
 
+/// With these a word begins that is about ending a subscription, whatever else is said.
+const ENDING: &[&str] =
+    &["unsubscrib", "afmeld", "uitschrijv", "abmeld", "abbestell", "desabonn", "desinscri", "descadastr", "disiscriv"];
+
+/// With these a word begins that refuses (those of fewer than four letters are whole words) …
+const REFUSING: &[&str] = &[
+    "stop", "quit", "dont", "not", "no", "never", "enough", "anymore", "geen", "niet", "genoeg", "hou", "kein",
+    "nicht", "hor", "hort", "arret", "plus", "deja", "dejen", "basta", "pare", "parem", "parar", "nao", "non", "chega",
+    "tirem", "smett",
+];
+
+/// … and with these one that is about being written to. Both in a short message: a person has to look.
+const WRITING: &[&str] = &[
+    "messag",
+    "text",
+    "dm",
+    "contact",
+    "hear",
+    "bericht",
+    "appen",
+    "stuur",
+    "lijst",
+    "nachricht",
+    "schreib",
+    "anschreib",
+    "anzuschreib",
+    "ecri",
+    "mecri",
+    "menvo",
+    "mensaj",
+    "escrib",
+    "mand",
+    "envi",
+    "recib",
+    "mensag",
+    "receb",
+    "messagg",
+    "scriv",
+    "ricev",
+    "recevoir",
+    "list",
+];
+
 /// What `text` says about being written to; `None` if nothing.
 pub fn classify(text: &str) -> Option<ConsentState> {
-    // The longest honest stop is a sentence; a longer text costs nothing to pass over.
-    if text.len() > 400 {
-        return None;
-    }
     let folded = fold(text);
+    // The longest honest stop is a sentence; in a longer text it is a person's to read.
+    if text.len() > 400 {
+        return stop_within(&folded).map(|_| ConsentState::Ambiguous);
+    }
     if folded.is_empty() {
         return None;
     }
@@ -190,9 +367,33 @@ pub fn classify(text: &str) -> Option<ConsentState> {
     if let Some(state) = exact_amid_politeness(&words) {
         return Some(state);
     }
+    if let Some(state) = stop_within(&folded) {
+        return Some(state);
+    }
+    let begins = |with: &[&str]| {
+        words.iter().any(|word| with.iter().any(|stem| word == stem || stem.len() > 3 && word.starts_with(stem)))
+    };
+    if words.len() <= CLEAR_WORDS && (begins(ENDING) || begins(REFUSING) && begins(WRITING)) {
+        return Some(ConsentState::Ambiguous);
+    }
     let core: Vec<&str> = words.into_iter().filter(|w| !POLITE.contains(w)).collect();
     let about_stopping = core.iter().any(|w| STEM.contains(w));
     (about_stopping && core.len() <= AMBIGUOUS_WORDS).then_some(ConsentState::Ambiguous)
+}
+
+/// A phrase that says stop wherever it stands: clear in a short message, and ambiguous in a long one or behind a negation.
+fn stop_within(folded: &str) -> Option<ConsentState> {
+    let mut found = None;
+    let padded = format!(" {folded} ");
+    for phrase in WHEREVER {
+        let Some(at) = padded.find(&format!(" {phrase} ")) else { continue };
+        let before = padded[..at].rsplit(' ').next().unwrap_or_default();
+        if !NEGATION.contains(&before) && folded.split(' ').count() <= CLEAR_WORDS {
+            return Some(ConsentState::OptedOut);
+        }
+        found = Some(ConsentState::Ambiguous);
+    }
+    found
 }
 
 /// A phrase counts if nothing but politeness stands before and after it. ("no" is polite in "no, stop", and part of the
@@ -267,6 +468,7 @@ mod tests {
             ("START", Some(OptedIn)),
             ("can you stop this", Some(Ambiguous)),
             ("stop it", Some(Ambiguous)),
+            ("Please don't unsubscribe me", Some(Ambiguous)),
             ("We have got to STOP this terrible bill", None),
             ("I can't stop looking at this dress, where can I buy it", None),
             ("What time does the sale end?", None),
@@ -281,7 +483,7 @@ mod tests {
 
     #[test]
     fn every_listed_phrase_is_written_as_it_is_looked_up() {
-        for phrase in STOP.iter().chain(START) {
+        for phrase in STOP.iter().chain(START).chain(WHEREVER) {
             assert_eq!(fold(phrase), **phrase);
         }
         for phrase in STOP {
