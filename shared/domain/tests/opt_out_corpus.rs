@@ -68,12 +68,12 @@ fn measure(corpus: &str, known: bool) {
             mistakes.push(format!("{line}: {state:?}"));
         }
     }
-    println!("language  precision  recall  silenced  innocent left alone");
+    eprintln!("language  precision  recall  silenced  innocent left alone");
     let share = |part: u32, whole: u32| f64::from(part) / f64::from(whole);
     for (language, t) in &tallies {
         let (precision, recall) = (share(t.stopped, t.taken), share(t.stopped, t.stops));
         let (silenced, left) = (share(t.silenced, t.stops), share(t.left_alone, t.innocent));
-        println!("{language:8}  {precision:9.2}  {recall:6.2}  {silenced:8.2}  {left:8.2} of {}", t.innocent);
+        eprintln!("{language:8}  {precision:9.2}  {recall:6.2}  {silenced:8.2}  {left:8.2} of {}", t.innocent);
         // Who said stop is not written to by a machine; who did not is not silenced for good.
         assert!(
             t.taken == 0 || precision >= 1.0,
@@ -83,6 +83,6 @@ fn measure(corpus: &str, known: bool) {
         assert!(!known || recall >= 0.9 && left >= 0.8, "{language}: {mistakes:#?}");
     }
     for mistake in &mistakes {
-        println!("otherwise than labelled: {mistake}");
+        eprintln!("otherwise than labelled: {mistake}");
     }
 }
