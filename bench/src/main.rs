@@ -2,11 +2,13 @@
 //!
 //! | file | what it measures |
 //! | --- | --- |
+//! | `console` | how long pages take with a million viewers |
 //! | `gate` | the gate alone |
 //! | `ingest` | ingest with confirms, beside its limits |
 //! | `latency` | from the webhook to the call of the Send API, in both forms |
 //! | `scorer` | the scorer beside PostgreSQL alone; replay and what-if |
 
+mod console;
 mod gate;
 mod ingest;
 mod latency;
@@ -19,6 +21,7 @@ use clap::Parser;
 /// Measures, beside limits where there are any. Absolute times mean little on a shared machine: read the ratios.
 #[derive(Parser)]
 enum Bench {
+    Console(console::Arguments),
     Gate(gate::Arguments),
     Ingest(ingest::Arguments),
     Latency(latency::Arguments),
@@ -28,6 +31,7 @@ enum Bench {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     match Bench::parse() {
+        Bench::Console(arguments) => console::run(&arguments).await,
         Bench::Gate(arguments) => {
             gate::run(&arguments);
             Ok(())
