@@ -6,6 +6,7 @@
 //! | `gate` | the gate alone |
 //! | `ingest` | ingest with confirms, beside its limits |
 //! | `latency` | from the webhook to the call of the Send API, in both forms |
+//! | `redirect` | the opening of a tracked link |
 //! | `scorer` | the scorer beside PostgreSQL alone; replay and what-if |
 
 mod console;
@@ -14,6 +15,7 @@ mod ingest;
 mod latency;
 mod limits;
 mod load;
+mod redirect;
 mod scorer;
 
 use clap::Parser;
@@ -25,6 +27,7 @@ enum Bench {
     Gate(gate::Arguments),
     Ingest(ingest::Arguments),
     Latency(latency::Arguments),
+    Redirect(redirect::Arguments),
     Scorer(scorer::Arguments),
 }
 
@@ -38,6 +41,7 @@ async fn main() -> anyhow::Result<()> {
         }
         Bench::Ingest(arguments) => ingest::run(&arguments).await,
         Bench::Latency(arguments) => latency::run(&arguments).await,
+        Bench::Redirect(arguments) => redirect::run(&arguments).await,
         Bench::Scorer(arguments) => scorer::run(&arguments).await,
     }
 }
