@@ -67,7 +67,7 @@ fn print(arguments: &Arguments, rows: &[Measured]) {
 }
 
 /// Processes that end with the measurement.
-struct Processes(Vec<Child>);
+pub(crate) struct Processes(pub(crate) Vec<Child>);
 
 impl Drop for Processes {
     fn drop(&mut self) {
@@ -79,7 +79,7 @@ impl Drop for Processes {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the processes that are measured live in real time")]
-fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or_default())
 }
@@ -134,7 +134,7 @@ async fn measure(arguments: &Arguments, servers: Option<(&String, &String)>) -> 
     })
 }
 
-fn environment(
+pub(crate) fn environment(
     sim: &Sim,
     folder: &Path,
     servers: Option<(&String, &String)>,
@@ -169,7 +169,7 @@ fn environment(
     Ok(environment)
 }
 
-fn connect(sim: &Sim, afterglow: &dyn Fn(&[&str]) -> Command) -> anyhow::Result<()> {
+pub(crate) fn connect(sim: &Sim, afterglow: &dyn Fn(&[&str]) -> Command) -> anyhow::Result<()> {
     for account in sim.accounts() {
         let brand = account.brand.as_str();
         let made = afterglow(&["brand", "add", brand, "--story-reply-text", "Thank you for your reply!"]).status()?;
@@ -185,12 +185,12 @@ fn connect(sim: &Sim, afterglow: &dyn Fn(&[&str]) -> Command) -> anyhow::Result<
     Ok(())
 }
 
-fn free_port() -> anyhow::Result<u16> {
+pub(crate) fn free_port() -> anyhow::Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
 /// Waits until a process says that it is ready.
-async fn ready(port: u16) -> anyhow::Result<()> {
+pub(crate) async fn ready(port: u16) -> anyhow::Result<()> {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let begun = Instant::now();
     while begun.elapsed() < Duration::from_secs(30) {

@@ -7,6 +7,7 @@
 //! | `ingest` | ingest with confirms, beside its limits |
 //! | `latency` | from the webhook to the call of the Send API, in both forms |
 //! | `redirect` | the opening of a tracked link |
+//! | `stop` | how long a STOP takes until it holds, behind a backlog |
 //! | `scorer` | the scorer beside PostgreSQL alone; replay and what-if |
 
 mod console;
@@ -17,6 +18,7 @@ mod limits;
 mod load;
 mod redirect;
 mod scorer;
+mod stop;
 
 use clap::Parser;
 
@@ -29,6 +31,7 @@ enum Bench {
     Latency(latency::Arguments),
     Redirect(redirect::Arguments),
     Scorer(scorer::Arguments),
+    Stop(stop::Arguments),
 }
 
 #[tokio::main]
@@ -42,6 +45,7 @@ async fn main() -> anyhow::Result<()> {
         Bench::Ingest(arguments) => ingest::run(&arguments).await,
         Bench::Latency(arguments) => latency::run(&arguments).await,
         Bench::Redirect(arguments) => redirect::run(&arguments).await,
+        Bench::Stop(arguments) => stop::run(&arguments).await,
         Bench::Scorer(arguments) => scorer::run(&arguments).await,
     }
 }
