@@ -141,6 +141,7 @@ pub(crate) async fn run(
         crate::output::line(summary.to_json())?;
     }
     eprint!("{summary}");
+    eprint!("{TRY_NEXT}");
     Ok(if summary.problems().is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -155,6 +156,15 @@ fn introduce(running: &Running, parts: &Parts, link: Option<&str>) {
     eprintln!("  metrics   http://{}/metrics", parts.settings.ops.listen);
     eprintln!("  stop      Ctrl-C\n");
 }
+
+/// What one may want to see after it.
+const TRY_NEXT: &str = "
+Try next:
+  afterglow --data-dir demo-data demo --for 1m            the same, kept; then, on what was kept:
+  afterglow --data-dir demo-data daily-log --brand brand-1
+  afterglow --data-dir demo-data decisions list --brand brand-1
+  afterglow --data-dir demo-data all                      your own accounts: docs/operations.md
+";
 
 /// Posts the traffic, drawing the status meanwhile.
 async fn play(

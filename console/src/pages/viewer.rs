@@ -208,6 +208,7 @@ fn said(interaction: &Interaction, all: &[Interaction]) -> Markup {
 fn words_of(interaction: &Interaction) -> Option<&str> {
     match &interaction.body {
         Body::MessageSent(message) => message.text.as_deref(),
+        Body::Reaction(reaction) => reaction.emoji.as_deref().or(reaction.reaction.as_deref()),
         body => body.text(),
     }
 }
