@@ -323,6 +323,7 @@ const WRITING: &[&str] = &[
     "messag",
     "text",
     "dm",
+    "dms",
     "contact",
     "hear",
     "bericht",
