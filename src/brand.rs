@@ -208,7 +208,7 @@ async fn apply(
     match store.apply_document(&new, clock()()).await? {
         DocumentApplied::Applied(version) => {
             crate::output::line(json!({ "brand": brand, "version": version }))?;
-            for warning in document.warnings() {
+            for warning in document.warnings(text) {
                 eprintln!("{brand}: {warning}");
             }
             Ok(())

@@ -8,6 +8,7 @@ use std::time::Duration;
 use afterglow_bus::{Bus, Lane};
 use afterglow_console::Console;
 use afterglow_domain::Clock;
+use afterglow_drafts::{BreakerSettings, Drafter, EndpointSettings, Prices};
 use afterglow_ingest::{
     Callbacks, Conversions, Ingest, InsightsCollector, Links, StoredAccounts, SubscriptionKeeper, Sweep, TokenKeeper,
     callbacks_router, connect_router, conversions_router, keep_quarantine, links_router,
@@ -376,6 +377,7 @@ impl Parts {
             sends_per_second: responder.sends_per_second,
             echo_patience: Duration::from_millis(responder.echo_patience_ms),
             fate_patience: Duration::from_millis(responder.fate_patience_ms),
+            drafter: drafter(&self.settings.drafts)?.map(Arc::new),
             gate: decide,
             sleep: runtime_sleep(),
         });
@@ -403,6 +405,17 @@ impl Parts {
         services.spawn("console", serve(listener, afterglow_console::router(console), stop.clone()));
         Ok(address)
     }
+}
+
+/// Asks a model for drafts, if an endpoint is set.
+fn drafter(drafts: &afterglow_runtime::Drafts) -> anyhow::Result<Option<Drafter>> {
+    let Some(url) = &drafts.url else { return Ok(None) };
+    let mut endpoint = EndpointSettings::new(url, &drafts.model);
+    endpoint.api_key.clone_from(&drafts.api_key);
+    endpoint.timeout = Duration::from_millis(drafts.timeout_ms);
+    let prices = Prices { input: drafts.input_price_micros, output: drafts.output_price_micros };
+    let drafter = Drafter::new(endpoint, prices, BreakerSettings::default()).context("drafts.url cannot be used")?;
+    Ok(Some(drafter))
 }
 
 async fn listen(address: SocketAddr, setting: &str) -> anyhow::Result<TcpListener> {

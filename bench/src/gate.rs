@@ -23,7 +23,7 @@ pub(crate) fn run(arguments: &Arguments) {
     let cause = InteractionId::derive(&["bench"]);
     let play = PlayId::new("thanks");
     let intent = Intent {
-        id: Intent::derive_id(&play, cause),
+        id: Intent::derive_id(&play, cause, 0),
         brand: BrandId::new("bench"),
         account: AccountId::new("1"),
         viewer: ViewerId::new("2"),
@@ -32,6 +32,9 @@ pub(crate) fn run(arguments: &Arguments) {
         cause_kind: Kind::StoryReply,
         cause_occurred: Timestamp::from_millis(T),
         comment_id: None,
+        step: 0,
+        due: None,
+        language: None,
         person: None,
         created: Timestamp::from_millis(T),
     };
@@ -43,7 +46,7 @@ pub(crate) fn run(arguments: &Arguments) {
             opens: WindowRule::Standard,
         }),
         account: Some(AccountFacts { has_token: true, paused: None }),
-        play: Some(PlayFacts { rollout: Rollout::On, text: "Thank you!".into() }),
+        play: Some(PlayFacts::saying(Rollout::On, "Thank you!")),
         ..Facts::default()
     };
     let limits = SendLimits {
@@ -55,8 +58,11 @@ pub(crate) fn run(arguments: &Arguments) {
     };
     let written =
         (1..6).map(|n| Written { at: Timestamp::from_millis(T - n * 20 * HOUR_MS), same_text: false }).collect();
-    let limited =
-        Facts { limits: LimitFacts { limits, time_zone: "Europe/Amsterdam".into() }, written, ..plain.clone() };
+    let limited = Facts {
+        limits: LimitFacts { limits, time_zone: "Europe/Amsterdam".into(), idle_ms: 0 },
+        written,
+        ..plain.clone()
+    };
     println!("| facts | verdicts/s, one core | of them send |\n| --- | ---: | ---: |");
     for (name, facts) in [("no limits", &plain), ("caps, quiet hours, repetition", &limited)] {
         let (begun, mut sends) = (Instant::now(), 0_u32);

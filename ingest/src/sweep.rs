@@ -15,7 +15,7 @@ use afterglow_meta::graph::{GraphAccount, GraphClient, ReadError, SweptMessage};
 use afterglow_meta::webhook::{Interpretation, Interpreted, interpret};
 use afterglow_runtime::error_chain;
 use afterglow_store::{Account, Store, StoreError};
-use afterglow_tokens::{Reads, TokenError, Tokens, read_slot};
+use afterglow_tokens::{Reads, TokenError, Tokens, read_room};
 use futures_util::stream::{self, StreamExt as _};
 use tokio_util::sync::CancellationToken;
 
@@ -209,9 +209,7 @@ impl Sweep {
     pub(crate) async fn room(&self, reads: Reads, account: &AccountId) -> Result<(), StoreError> {
         let now = (self.clock)();
         self.store.lease(LEASE.0, &self.holder, now, LEASE.1).await?;
-        let wait = read_slot(&self.store, reads, account, now).await?;
-        tokio::time::sleep(wait).await;
-        Ok(())
+        read_room(&self.store, reads, account, &self.clock, tokio::time::sleep).await
     }
 
     /// Publishes the messages that the log does not have.

@@ -3,10 +3,13 @@
 //! | file | what it holds |
 //! | --- | --- |
 //! | `policy` | the gate: a pure function of (intent, facts, now) |
+//! | `words` | what an intent would say, and what speaks against saying it; pure |
 //! | `service` | the loops around it |
 
 mod policy;
 mod service;
+mod words;
 
 pub use policy::{POLICY_VERSION, Policy, TEXT_MAX_BYTES, decide, text_for};
 pub use service::{Gate, Responder, ResponderError, ResponderOptions, Sleep, runtime_sleep};
+pub use words::prepare;

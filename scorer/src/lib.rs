@@ -18,6 +18,7 @@
 //! | `review` | looks at viewers whose standing time alone may have changed |
 //! | `replay` | makes states anew from the log and compares |
 //! | `orphans` | edits, reactions and unsends whose message never comes |
+//! | `reader` | spam and abuse are flagged, and who needs a person gets one |
 //! | `relay` | publishes what a process that died left in the outbox |
 //! | `retention` | removes what brands no longer want to keep |
 
@@ -26,6 +27,7 @@ mod explain;
 mod fold;
 mod orphans;
 mod plays;
+mod reader;
 mod relay;
 mod replay;
 mod retention;

@@ -1,10 +1,13 @@
 //! Which interaction makes which wishes. The wish says nothing of whether it may be fulfilled: that is the responder's to
 //! judge.
 
-use afterglow_domain::{Body, Intent, Interaction, Rollout, Segment, Timestamp, opt_out};
+use afterglow_domain::{
+    Body, CONFIRMATION, ConsentState, Intent, Interaction, Language, PlayId, Rollout, Segment, Span, Step, Timestamp,
+    ViewerId, ViewerKey, opt_out,
+};
 use afterglow_rules::{CompiledPlay, EvaluationError, Happening, Rulebook};
 
-use crate::standing::{segment_at, variables, with_happening};
+use crate::standing::{in_segment, segment_at};
 use crate::state::ViewerState;
 
 /// Where the viewer stood before an interaction, as far as plays ask for it.
@@ -21,15 +24,14 @@ impl Before {
             return Ok(None);
         }
         let (segment, _) = segment_at(state, rulebook, at)?;
-        let mut told = variables(state, rulebook, at);
-        told.segment = Some(segment);
+        let told = in_segment(state, rulebook, segment, at);
         let tags = rulebook.tags(&told)?.into_iter().map(ToOwned::to_owned).collect();
         Ok(Some(Self { segment, tags }))
     }
 }
 
-/// The wishes that one new interaction makes: that of the first play that fits and works for this viewer, and those of plays
-/// that only show what they would do. `state` already holds the interaction.
+/// The wishes that one new interaction makes: that of the first play that fits and works for this viewer, with all of its
+/// steps, and those of plays that only show what they would do. `state` already holds the interaction.
 pub fn intents_for(
     interaction: &Interaction,
     before: Option<&Before>,
@@ -37,48 +39,93 @@ pub fn intents_for(
     rulebook: &Rulebook,
     now: Timestamp,
 ) -> Result<Vec<Intent>, EvaluationError> {
-    let mut intents = Vec::new();
-    let Some(viewer) = interaction.viewer.clone() else { return Ok(intents) };
-    // "Stop" asks for silence, not for an answer; the consent lane deals with it.
+    let Some(viewer) = interaction.viewer.clone() else { return Ok(Vec::new()) };
+    if !interaction.is_contact() {
+        return Ok(Vec::new());
+    }
     let text = interaction.body.text().unwrap_or_default();
-    if !interaction.is_contact() || opt_out::classify(text).is_some() || rulebook.plays().next().is_none() {
-        return Ok(intents);
+    let said = opt_out::classify(text);
+    let wish = Wish { interaction, viewer, now };
+    match said {
+        // "Stop" asks for silence: all that may be said is that it was heard. In public it is said to nobody.
+        Some(ConsentState::OptedOut) if rulebook.confirms_stops && speaks_of_consent(&interaction.body) => {
+            return Ok(vec![wish.of(&PlayId::new(CONFIRMATION), &Step::default(), 0, None)]);
+        }
+        Some(ConsentState::OptedOut | ConsentState::Ambiguous) => return Ok(Vec::new()),
+        Some(ConsentState::OptedIn) if !speaks_of_consent(&interaction.body) => return Ok(Vec::new()),
+        Some(ConsentState::OptedIn) | None => {}
+    }
+    let welcome = said == Some(ConsentState::OptedIn);
+    let mut candidates = rulebook.plays().filter(|play| play.rule.on.opted_in == welcome).peekable();
+    if candidates.peek().is_none() {
+        return Ok(Vec::new());
     }
     let at = interaction.occurred;
     let (segment, _) = segment_at(state, rulebook, at)?;
-    let happening =
-        Happening { kind: interaction.kind(), text, story_id: interaction.body.story_id().unwrap_or_default() };
-    let told = with_happening(variables(state, rulebook, at), segment, happening);
+    let mut told = in_segment(state, rulebook, segment, at);
+    told.happening = Some(Happening {
+        kind: interaction.kind(),
+        text,
+        story_id: interaction.body.story_id().unwrap_or_default(),
+        payload: interaction.body.payload().unwrap_or_default(),
+    });
     let mut tags: Option<Vec<&str>> = None;
-    for play in rulebook.plays() {
+    let mut intents = Vec::new();
+    for play in candidates {
         if play.rule.on.tag_added.is_some() && tags.is_none() {
             tags = Some(rulebook.tags(&told)?);
         }
-        if !starts(play, interaction, before, segment, tags.as_deref()) || !play.fits(&told)? {
+        if !starts(play, interaction, before, segment, tags.as_deref()) {
             continue;
         }
-        let key = afterglow_domain::ViewerKey { account: interaction.account.clone(), viewer: viewer.clone() };
+        let Some(fit) = play.fits(&told)? else { continue };
+        let key = ViewerKey { account: interaction.account.clone(), viewer: wish.viewer.clone() };
         if !play.rule.rollout.includes(&play.rule.name, &key) {
             continue;
         }
-        intents.push(Intent {
-            id: Intent::derive_id(&play.rule.name, interaction.id),
-            brand: interaction.brand.clone(),
-            account: interaction.account.clone(),
-            viewer: viewer.clone(),
-            play: play.rule.name.clone(),
-            cause: interaction.id,
-            cause_kind: interaction.kind(),
-            cause_occurred: at,
-            comment_id: comment_of(&interaction.body),
-            person: None,
-            created: now,
-        });
+        let language = fit.language.or_else(|| Language::guess(text));
+        let steps = play.rule.steps();
+        intents.extend((0..).zip(steps.iter()).map(|(n, step)| wish.of(&play.rule.name, step, n, language)));
         if play.rule.rollout != Rollout::Shadow {
             break; // one answer to one interaction
         }
     }
     Ok(intents)
+}
+
+/// An interaction that may be answered.
+struct Wish<'a> {
+    interaction: &'a Interaction,
+    viewer: ViewerId,
+    now: Timestamp,
+}
+
+impl Wish<'_> {
+    fn of(&self, play: &PlayId, step: &Step, n: u8, language: Option<Language>) -> Intent {
+        let Interaction { id, brand, account, occurred, body, .. } = self.interaction;
+        Intent {
+            id: Intent::derive_id(play, *id, n),
+            brand: brand.clone(),
+            account: account.clone(),
+            viewer: self.viewer.clone(),
+            play: play.clone(),
+            cause: *id,
+            cause_kind: self.interaction.kind(),
+            cause_occurred: *occurred,
+            // A comment has one private reply; later steps need a conversation.
+            comment_id: comment_of(body).filter(|_| n == 0),
+            step: n,
+            due: (step.after > Span::default()).then(|| occurred.plus(step.after.millis())),
+            language,
+            person: None,
+            created: self.now,
+        }
+    }
+}
+
+/// The same messages in which the consent lane hears a stop.
+const fn speaks_of_consent(body: &Body) -> bool {
+    matches!(body, Body::Message(_) | Body::StoryReply(_) | Body::QuickReply(_))
 }
 
 fn starts(

@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::fold::{Traces, fold};
+use crate::reader::{Reader, ToRead};
 use crate::rulebooks::Rulebooks;
 use crate::{relay, review};
 
@@ -44,6 +45,12 @@ const BATCHES_TO_PUBLISH: usize = 8;
 /// Wishes that are in the store and are to be published.
 type Written = mpsc::Sender<Vec<OutboxRow>>;
 
+/// Where a batch goes once it is in the store.
+struct After {
+    written: Written,
+    to_read: ToRead,
+}
+
 /// The loop cannot go on.
 #[derive(Debug, thiserror::Error)]
 pub enum ScorerError {
@@ -67,13 +74,15 @@ impl Scorer {
         let settler = consumer.settler();
         // Publishing waits for the broker's disk; the next batch does not wait for it.
         let (written, to_publish) = mpsc::channel(BATCHES_TO_PUBLISH);
+        let clock = Arc::clone(&self.clock);
+        let (to_read, reader) = Reader::new(self.store.clone(), Arc::clone(&self.bus), clock, self.rulebooks.clone());
         let publishing = relay::publish_all(&self.store, &*self.bus, to_publish);
         let work = async {
-            let written = written;
+            let after = After { written, to_read };
             while let Some(batch) = stop.run_until_cancelled(consumer.next_batch(self.batch_max, self.batch_wait)).await
             {
                 match batch {
-                    Ok(batch) => self.take(batch, &*settler, &written, &stop).await,
+                    Ok(batch) => self.take(batch, &*settler, &after, &stop).await,
                     Err(BusError::Closed) => break,
                     Err(error) => return Err(ScorerError::Consume(error)),
                 }
@@ -85,13 +94,15 @@ impl Scorer {
         let orphans = crate::orphans::run(&self.store, &self.clock, self.park_ms, &relay_stop);
         let reviews = review::run(&self.store, &self.clock, &self.rulebooks, &relay_stop);
         let rules = self.rulebooks.keep_fresh(&self.store, &self.clock, self.rules_refresh, &relay_stop);
-        let (worked, (), (), (), (), ()) = tokio::join!(
+        let reading = reader.run(&relay_stop);
+        let (worked, (), (), (), (), (), ()) = tokio::join!(
             async {
                 let worked = work.await;
                 relay_stop.cancel();
                 worked
             },
             publishing,
+            reading,
             relay,
             orphans,
             reviews,
@@ -100,7 +111,7 @@ impl Scorer {
         worked
     }
 
-    async fn take(&self, batch: Vec<Delivery>, settler: &dyn Settler, written: &Written, stop: &CancellationToken) {
+    async fn take(&self, batch: Vec<Delivery>, settler: &dyn Settler, after: &After, stop: &CancellationToken) {
         if batch.is_empty() {
             return;
         }
@@ -111,12 +122,12 @@ impl Scorer {
                 Err(error) => bury(&delivery, &format!("not an interaction: {error}"), settler).await,
             }
         }
-        let refused = self.apply(&readable, settler, written, stop).await;
+        let refused = self.apply(&readable, settler, after, stop).await;
         if refused.is_some() && readable.len() > 1 {
             // One of them can never be stored; the others must not wait for it.
             for one in &readable {
                 let one = std::slice::from_ref(one);
-                if let Some(error) = self.apply(one, settler, written, stop).await {
+                if let Some(error) = self.apply(one, settler, after, stop).await {
                     bury(&one[0].delivery, &error_chain(&error), settler).await;
                 }
             }
@@ -131,7 +142,7 @@ impl Scorer {
         &self,
         batch: &[Read],
         settler: &dyn Settler,
-        written: &Written,
+        after: &After,
         stop: &CancellationToken,
     ) -> Option<StoreError> {
         if batch.is_empty() {
@@ -161,7 +172,8 @@ impl Scorer {
         });
         match stop.run_until_cancelled(applying).await? {
             Ok(applied) => {
-                self.done(batch, applied, settler, written).await;
+                after.to_read.leave(&interactions);
+                self.done(batch, applied, settler, &after.written).await;
                 None
             }
             Err(error) => Some(error),

@@ -1,7 +1,7 @@
 //! Where a viewer stands at a moment: segment, tags, what to do and until when. Pure functions of state, rules and time.
 
 use afterglow_domain::{HOUR_MS, Segment, Timestamp};
-use afterglow_rules::{EvaluationError, Happening, Rulebook, Variables, Watch};
+use afterglow_rules::{EvaluationError, Rulebook, Variables, Watch};
 use serde::Serialize;
 
 use crate::state::ViewerState;
@@ -63,6 +63,7 @@ pub(crate) fn variables<'a>(state: &'a ViewerState, rulebook: &Rulebook, now: Ti
         score: state.score_at(now, &rulebook.scoring),
         needs_reply: waiting.is_some(),
         hours_waiting: waiting.map_or(0.0, |since| hours(Some(since))),
+        hours_overdue: 0.0,
         hours_since_spoke: hours(state.spoke),
         hours_since_contact: hours(state.contact),
         hours_since_profile_visit: hours(state.profile),
@@ -85,11 +86,23 @@ pub fn segment_at<'r>(
     rulebook.segment(|ago_ms| variables(state, rulebook, now.minus(ago_ms)))
 }
 
+/// What conditions of tags and plays are told: the segment, and whether an answer is overdue.
+pub(crate) fn in_segment<'a>(
+    state: &'a ViewerState,
+    rulebook: &Rulebook,
+    segment: Segment,
+    now: Timestamp,
+) -> Variables<'a> {
+    let due = state.needs_reply_since().map(|since| since.plus(rulebook.sla.target_ms(segment)));
+    #[expect(clippy::cast_precision_loss, reason = "milliseconds of a few years")]
+    let hours_overdue = due.map_or(0.0, |due| now.since(due).max(0) as f64 / 3_600_000.0);
+    Variables { segment: Some(segment), hours_overdue, ..variables(state, rulebook, now) }
+}
+
 /// Where a viewer stands at a moment.
 pub fn standing(state: &ViewerState, rulebook: &Rulebook, now: Timestamp) -> Result<Standing, EvaluationError> {
     let (segment, because) = segment_at(state, rulebook, now)?;
-    let mut told = variables(state, rulebook, now);
-    told.segment = Some(segment);
+    let told = in_segment(state, rulebook, segment, now);
     let tags = rulebook.tags(&told)?.into_iter().map(ToOwned::to_owned).collect();
     let action = match state.needs_reply_since() {
         Some(_) => Action::ReplyNow,
@@ -103,13 +116,6 @@ pub fn standing(state: &ViewerState, rulebook: &Rulebook, now: Timestamp) -> Res
     #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "hours in milliseconds")]
     let boost = (target as f64 * BOOST_SHARE * (score / BOOST_FULL).clamp(0.0, 1.0)) as i64;
     Ok(Standing { segment, because: because.to_owned(), tags, action, due, triage: due.map(|due| due.minus(boost)) })
-}
-
-/// With the interaction that a play is asked about.
-pub(crate) fn with_happening<'a>(mut told: Variables<'a>, segment: Segment, happening: Happening<'a>) -> Variables<'a> {
-    told.segment = Some(segment);
-    told.happening = Some(happening);
-    told
 }
 
 /// When the standing may change by time alone, after `now`; `None` if only something that happens can change it.
@@ -136,6 +142,15 @@ pub fn next_change(state: &ViewerState, rulebook: &Rulebook, now: Timestamp) -> 
                     consider(at);
                 }
             }
+            Watch::Crossing { name, at } if name == "hours_overdue" => {
+                // The segment, and with it the time for an answer, may change before: each one's end is looked at.
+                if let Some(since) = state.needs_reply_since() {
+                    let span = hours_in_ms(*at);
+                    for segment in Segment::ALL {
+                        consider(since.plus(rulebook.sla.target_ms(segment)).plus(span));
+                    }
+                }
+            }
             Watch::Crossing { name, at } => {
                 let since = match name.as_str() {
                     "hours_waiting" => state.needs_reply_since(),
@@ -147,8 +162,7 @@ pub fn next_change(state: &ViewerState, rulebook: &Rulebook, now: Timestamp) -> 
                     "hours_since_first_seen" => state.seen.map(|(first, _)| first),
                     _ => state.seen.map(|(_, last)| last),
                 };
-                #[expect(clippy::cast_possible_truncation, reason = "a span of hours; what is absurd saturates")]
-                let span = (at * 3_600_000.0).ceil() as i64;
+                let span = hours_in_ms(*at);
                 if let Some(since) = since.filter(|_| span < i64::MAX / 4) {
                     consider(since.plus(span));
                 }
@@ -156,6 +170,11 @@ pub fn next_change(state: &ViewerState, rulebook: &Rulebook, now: Timestamp) -> 
         }
     }
     next
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "a span of hours; what is absurd saturates")]
+fn hours_in_ms(hours: f64) -> i64 {
+    (hours * 3_600_000.0).ceil() as i64
 }
 
 /// When a score, if nothing happens, has fallen to `level`. It only falls, so halving the span finds the moment.
@@ -276,6 +295,22 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_is_overdue_at_the_foreseen_moment() {
+        let rules = default_rules();
+        let state =
+            ViewerState { asks: [t(0)].into(), spoke: Some(t(0)), seen: Some((t(0), t(0))), ..ViewerState::default() };
+        let (mut now, mut overdue) = (t(0), None);
+        while let Some(next) = next_change(&state, &rules, now) {
+            now = next;
+            let late = standing(&state, &rules, now).unwrap().tags.contains(&"overdue".to_owned());
+            if late && overdue.is_none() {
+                overdue = Some(now);
+            }
+        }
+        assert_eq!(overdue, Some(t(0).plus(20 * 60_000 + 1)));
+    }
+
+    #[test]
     fn nobody_waits_for_ever_and_a_high_score_helps() {
         let rules = default_rules();
         let asks = |score: u32, since: i64| {
@@ -287,6 +322,7 @@ mod tests {
         let (high, low) = (asks(100, 0), asks(1, 0));
         assert_eq!((low.action, low.tags.contains(&"needs reply".to_owned())), (Action::ReplyNow, true));
         assert_eq!(low.due, Some(t(0).plus(20 * 60_000)));
+        assert!(!low.tags.contains(&"overdue".to_owned()));
         assert!(high.triage < low.triage && high.due == low.due);
         // Whoever asked half the target later comes behind, whatever their score.
         let late = asks(1000, 1);

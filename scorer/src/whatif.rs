@@ -66,7 +66,9 @@ impl<'a> Side<'a> {
                 .plays()
                 .any(|play| play.rule.name.as_str() == name && play.rule.rollout != afterglow_domain::Rollout::Shadow)
         };
-        Ok(intents.into_iter().map(|i| i.play.as_str().to_owned()).filter(|name| speaks(name)).collect())
+        // Later steps are judged when their time comes, by what the viewer did until then: they are no sends yet.
+        let first = intents.into_iter().filter(|intent| intent.step == 0);
+        Ok(first.map(|intent| intent.play.as_str().to_owned()).filter(|name| speaks(name)).collect())
     }
 
     fn segment(&mut self, at: Timestamp) -> Result<Segment, EvaluationError> {

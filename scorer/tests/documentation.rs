@@ -19,6 +19,7 @@ fn window(kind: Kind) -> &'static str {
     match kind.opens() {
         WindowRule::Nothing => "–",
         WindowRule::Standard => "24 h",
+        WindowRule::Ad => unreachable!("a message through an ad, not a kind"),
         WindowRule::PrivateReply => "one private reply, 7 days",
         WindowRule::LivePrivateReply => "one private reply, during the broadcast",
     }

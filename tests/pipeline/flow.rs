@@ -33,6 +33,7 @@ async fn everything_adds_up(installation: Installation) {
     assert!(sent > 20, "the scenario has answers to give: {totals:?}");
     assert_eq!(sent, sim.totals().accepted, "what we call sent is what Meta delivered");
     assert!(!truth.stops.is_empty(), "the scenario has stops");
+    assert_eq!(installation.unconfirmed(), 0, "whoever says stop is told that it was heard");
 }
 
 async fn the_operator_sees_it_live(mut installation: Installation) {

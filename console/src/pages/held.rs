@@ -1,6 +1,6 @@
 //! What waits for a person's word: approve, change, or say no.
 
-use afterglow_domain::{PlayFacts, Reason};
+use afterglow_domain::Reason;
 use afterglow_store::{Held, Role};
 use axum::extract::Path;
 use axum::response::Redirect;
@@ -28,10 +28,7 @@ pub(crate) async fn show(room: InBrand) -> Result<Markup, Problem> {
 
 fn one(room: &InBrand, held: &Held) -> Markup {
     let intent = &held.intent;
-    let text = match &intent.person {
-        Some(message) => message.text.clone(),
-        None => PlayFacts::of(&room.brand.settings, &intent.play).map(|play| play.text).unwrap_or_default(),
-    };
+    let text = &held.text;
     let path = format!("/b/{}/held/{}", room.id(), intent.id);
     let name = held.username.as_deref().unwrap_or(intent.viewer.as_str());
     let form = Token::new().map(|token| token.secret().to_owned()).unwrap_or_default();

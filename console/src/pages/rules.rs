@@ -123,7 +123,8 @@ pub(crate) async fn change(room: InBrand, fields: Fields) -> Result<Response, Pr
         }
     };
     let (current, version) = in_force(&room).await?;
-    tried.good.extend(document.warnings());
+    let warnings = document.warnings(&text);
+    tried.good.extend(warnings.iter().map(|warning| format!("line {warning}")));
     match fields.get("do") {
         "diff" => tried.diff = diff(&current, &text),
         "whatif" => tried.chart = Some(what_if(&room, &document).await?),

@@ -19,10 +19,10 @@ type Address = Path<(String, String, String)>;
 
 /// What a person's message would answer: the latest thing that opens a conversation, else the latest comment.
 pub(crate) fn answerable(latest_first: &[Interaction]) -> Option<&Interaction> {
-    let opened = |rule: WindowRule| {
-        latest_first.iter().find(|interaction| interaction.is_contact() && interaction.opens() == rule)
+    let opened = |fits: fn(WindowRule) -> bool| {
+        latest_first.iter().find(|interaction| interaction.is_contact() && fits(interaction.opens()))
     };
-    opened(WindowRule::Standard).or_else(|| opened(WindowRule::PrivateReply))
+    opened(WindowRule::is_conversation).or_else(|| opened(|rule| rule == WindowRule::PrivateReply))
 }
 
 pub(crate) fn persons_intent(room: &InBrand, cause: &Interaction, form: &str, text: &str) -> Option<Intent> {
@@ -40,6 +40,9 @@ pub(crate) fn persons_intent(room: &InBrand, cause: &Interaction, form: &str, te
         cause_kind: cause.kind(),
         cause_occurred: cause.occurred,
         comment_id,
+        step: 0,
+        due: None,
+        language: None,
         person: Some(PersonsMessage { by: room.who().to_owned(), text: text.to_owned() }),
         created: room.now,
     })

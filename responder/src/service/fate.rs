@@ -7,7 +7,7 @@ use std::time::Duration;
 use afterglow_meta::graph::{ErrorClass, GraphAccount, ReadError};
 use afterglow_runtime::error_chain;
 use afterglow_store::{Resolution, StoreError, UnknownSend};
-use afterglow_tokens::{Reads, read_slot};
+use afterglow_tokens::{Reads, read_room};
 use tokio_util::sync::CancellationToken;
 
 use super::Responder;
@@ -74,12 +74,11 @@ async fn look(responder: &Responder, send: &UnknownSend) -> Seen {
         Err(error) if error.is_lasting() => return Seen::Refused,
         Err(_) => return Seen::NoAnswer,
     };
-    match read_slot(&responder.store, Reads::Conversations, &send.account, (responder.clock)()).await {
-        Ok(wait) => (responder.sleep)(wait).await,
-        Err(error) => {
-            tracing::warn!(send = %send.send, error = %error_chain(&error), "no room for a read can be had");
-            return Seen::NoAnswer;
-        }
+    let sleep = |wait| (responder.sleep)(wait);
+    let room = read_room(&responder.store, Reads::Conversations, &send.account, &responder.clock, sleep).await;
+    if let Err(error) = room {
+        tracing::warn!(send = %send.send, error = %error_chain(&error), "no room for a read can be had");
+        return Seen::NoAnswer;
     }
     let account = GraphAccount { id: &send.account, login: token.login, token: &token.secret };
     let messages = match responder.graph.recent_messages(&account, &send.viewer, MESSAGES).await {

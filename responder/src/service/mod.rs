@@ -8,10 +8,18 @@
 //! | `sweep` | intents that are due again, leases that ran out |
 //! | `fate` | sends of which it is not known whether they went out |
 //! | `pace` | room for the next message of an account |
+//! | `backlog` | how many interactions wait to be taken in |
+//! | `drafting` | answers drafted by a model |
+//! | `desks` | each brand's judge of messages |
+//! | `moderation` | comments that are hidden, shown again, deleted |
 
+mod backlog;
 mod consent_lane;
+mod desks;
+mod drafting;
 mod fate;
 mod intents_lane;
+mod moderation;
 mod pace;
 mod speak;
 mod sweep;
@@ -29,7 +37,10 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::Policy;
+use afterglow_drafts::Drafter;
 use afterglow_tokens::Tokens;
+use backlog::Backlog;
+use desks::Desks;
 use pace::Pace;
 
 /// Messages of an account that may go out at once after a quiet time.
@@ -61,6 +72,8 @@ pub struct ResponderOptions {
     pub echo_patience: Duration,
     /// How long its fate is looked for before a person is asked.
     pub fate_patience: Duration,
+    /// Asks a model for drafts, if there is one.
+    pub drafter: Option<Arc<Drafter>>,
     /// The gate. Anything but [`decide`](crate::decide) is for tests that prove that a wrong one is noticed.
     pub gate: Gate,
     /// How to wait; by the runtime's clock, but in simulations.
@@ -100,6 +113,9 @@ pub struct Responder {
     clock: Clock,
     policy: Policy,
     pace: Pace,
+    backlog: Backlog,
+    desks: Desks,
+    drafter: Option<Arc<Drafter>>,
     room: Arc<Semaphore>,
     concurrency: u16,
     sweep_every: Duration,
@@ -120,6 +136,9 @@ impl Responder {
         let pace = Pace::new(store.clone(), Arc::clone(&clock), options.sends_per_second, SEND_BURST);
         Self {
             pace,
+            backlog: Backlog::default(),
+            desks: Desks::default(),
+            drafter: options.drafter,
             tokens: Tokens::new(store.clone(), keyring, Arc::clone(&clock)),
             store,
             bus,
@@ -157,16 +176,19 @@ impl Responder {
     pub async fn run(self, stop: CancellationToken) -> Result<(), ResponderError> {
         let this = Arc::new(self);
         let stop = stop.child_token();
+        // The built-in lists are compiled once in a process, before the first message waits for them.
+        let _ = tokio::task::spawn_blocking(desks::warm).await;
         // One that fails takes the others along, each in its own order.
         let guarded = |ended: Result<(), ResponderError>| {
             stop.cancel();
             ended
         };
-        let (stops, intents, (), ()) = tokio::join!(
+        let (stops, intents, (), (), ()) = tokio::join!(
             async { guarded(consent_lane::run(&this, &stop).await) },
             async { guarded(intents_lane::run(&this, &stop).await) },
             sweep::run(&this, &stop),
             fate::run(&this, &stop),
+            moderation::run(&this, &stop),
         );
         stops.and(intents)
     }

@@ -1,21 +1,22 @@
-//! One intent: judge, reserve, start, call, finish.
+//! One intent: judge, draft if need be, reserve, start, call, finish.
 
 use std::time::Duration;
 
-use afterglow_domain::{Decision, Facts, Intent, Reason, Timestamp, Verdict};
+use afterglow_domain::{Decision, Intent, OutboundMessage, PlayFacts, Reason, Timestamp, Verdict};
 use afterglow_meta::graph::{ErrorClass, GraphAccount, GraphError, Recipient, SendMessage, SendOutcome as Answer};
 use afterglow_runtime::error_chain;
-use afterglow_store::{Finished, JudgeTerms, Judged, Reservation, SendOutcome, Start, StoreError};
+use afterglow_store::{Case, Finished, JudgeTerms, Judged, Reservation, SendOutcome, Start, StoreError};
 use afterglow_tokens::{Token, TokenError};
 use backon::{ExponentialBuilder, Retryable as _};
 use tokio_util::sync::CancellationToken;
 
-use super::Responder;
 use super::pace::Room;
-use crate::policy::{POLICY_VERSION, text_for};
+use super::{Responder, drafting};
+use crate::policy::POLICY_VERSION;
+use crate::words::prepare;
 
 /// How often a decision that was overtaken is made anew before the sweep takes it over.
-const JUDGEMENTS: u32 = 3;
+const JUDGEMENTS: u32 = 4;
 /// Pauses after a refusal "for now", by attempt; the last one holds for all further attempts.
 const PAUSES_MS: [i64; 6] = [1_000, 5_000, 30_000, 120_000, 600_000, 1_800_000];
 
@@ -40,14 +41,27 @@ pub(super) async fn speak(
     for _ in 0..JUDGEMENTS {
         // Room first: a reservation that waits for room is one that a stop may overtake for nothing.
         let Some(room_at) = room(responder, intent, stop).await? else { return Ok(Spoken::NotNow) };
+        let waiting =
+            if intent.step > 0 { responder.backlog.waiting(&*responder.bus, &responder.clock).await } else { 0 };
         let now = (responder.clock)();
         let terms = JudgeTerms { policy_version: POLICY_VERSION, now, lease_ms: responder.lease_ms };
-        let judge = |facts: &mut Facts| judged(intent, facts, (now, room_at), responder);
+        let mut to_draft = None;
+        let judge = |case: &mut Case| {
+            let (decision, message) = judged(intent, case, &Beside { now, room_at, waiting }, responder);
+            if decision.reasons.first() == Some(&Reason::DraftAwaited) {
+                to_draft = Some(case.clone());
+            }
+            (decision, message)
+        };
         let reservation = match responder.store.judge(intent, terms, judge).await? {
             Judged::Already(_) => return Ok(Spoken::Settled),
             Judged::Decided(decision) => {
                 count(&decision);
-                return Ok(Spoken::Settled);
+                // The draft is written outside of any transaction; then everything is judged anew.
+                match to_draft {
+                    Some(case) if drafting::draft(responder, intent, &case, stop).await? => continue,
+                    _ => return Ok(Spoken::Settled),
+                }
             }
             Judged::Reserved(reservation) => reservation,
         };
@@ -69,6 +83,9 @@ async fn room(
     intent: &Intent,
     stop: &CancellationToken,
 ) -> Result<Option<Timestamp>, StoreError> {
+    if intent.due.is_some_and(|due| (responder.clock)() < due) {
+        return Ok(Some(Timestamp::default())); // it will only be noted
+    }
     let at = match responder.pace.room(&intent.account).await? {
         Room::At(at) => at,
         Room::AskAgain(at) => return Ok(Some(at)),
@@ -83,16 +100,31 @@ async fn room(
     Ok(waited.map(|()| Timestamp::default()))
 }
 
+/// What the judgement is told beside the store's facts.
+struct Beside {
+    now: Timestamp,
+    room_at: Timestamp,
+    /// Interactions that wait to be taken in.
+    waiting: u64,
+}
+
 fn judged(
     intent: &Intent,
-    facts: &mut Facts,
-    (now, room_at): (Timestamp, Timestamp),
+    case: &mut Case,
+    beside: &Beside,
     responder: &Responder,
-) -> (Decision, Option<String>) {
+) -> (Decision, Option<OutboundMessage>) {
+    let Beside { now, room_at, waiting } = *beside;
+    let desk = responder.desks.of(&intent.brand, case.facts.document_version, &case.settings);
+    prepare(intent, case, desk.as_deref());
+    let facts = &mut case.facts;
     facts.room_at = facts.room_at.max((room_at > now).then_some(room_at));
+    if let Some(sequence) = &mut facts.sequence {
+        sequence.waiting = waiting;
+    }
     let decision = (responder.gate)(intent, facts, now, &responder.policy);
-    let text = (decision.verdict == Verdict::Send).then(|| text_for(facts).to_owned());
-    (decision, text)
+    let speaks = decision.verdict == Verdict::Send;
+    (decision, facts.play.as_ref().filter(|_| speaks).map(PlayFacts::message))
 }
 
 fn count(decision: &Decision) {
@@ -127,7 +159,8 @@ async fn ask(responder: &Responder, token: &Token, reservation: &Reservation, in
         None => Recipient::Person(&reservation.viewer),
     };
     let tag = intent.human_agent((responder.clock)());
-    let message = SendMessage { recipient, text: &reservation.text, metadata: &metadata, tag };
+    let OutboundMessage { text, quick_replies, .. } = &reservation.message;
+    let message = SendMessage { recipient, text, quick_replies, metadata: &metadata, tag };
     let begun = tokio::time::Instant::now();
     let report = responder.graph.send(&account, &message).await;
     metrics::histogram!("afterglow_send_seconds").record(begun.elapsed().as_secs_f64());

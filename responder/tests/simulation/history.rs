@@ -10,9 +10,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use afterglow_domain::{
-    Body, BrandSettings, Channel, Clock, ConsentChange, ConsentState, Control, ControlChange, DerivedId as _,
-    FenceChange, HOUR_MS, Intent, Interaction, InteractionId, Kind, Login, Message, PlayId, Reason, ReplyTo, Segment,
-    Source, Timestamp, Verdict as Judged, ViewerId, ViewerKey,
+    Body, BrandSettings, CONFIRMATION, Channel, Clock, ConsentChange, ConsentState, Control, ControlChange,
+    DerivedId as _, FenceChange, HOUR_MS, Intent, Interaction, InteractionId, Kind, Login, Message, PlayId, Reason,
+    ReplyTo, Segment, Source, Timestamp, Verdict as Judged, ViewerId, ViewerKey, opt_out,
 };
 use afterglow_meta::graph::{GraphClient, GraphHosts};
 use afterglow_responder::{Policy, Responder, ResponderOptions};
@@ -145,6 +145,7 @@ impl Ground {
                 sends_per_second: 50,
                 echo_patience: Duration::from_secs(5),
                 fate_patience: Duration::from_mins(2),
+                drafter: None,
                 gate: gate(mutation),
                 sleep: Arc::new(move |span| {
                     let ms = i64::try_from(span.as_millis()).unwrap_or(0);
@@ -234,7 +235,7 @@ impl<'a> History<'a> {
             10 | 11 => {
                 let mut facts = reply("stop", Answer::Never);
                 facts.push(fact(What::Said(Word::Stop)));
-                (facts, story_reply(&key, "stop"), Some(Ok(ConsentState::OptedOut)), false)
+                (facts, story_reply(&key, "stop"), Some(Ok(ConsentState::OptedOut)), true)
             }
             12 => {
                 let mut facts = vec![fact(What::Contact { text: Some("start".into()) })];
@@ -269,9 +270,16 @@ impl<'a> History<'a> {
                 Ok(state) => {
                     FenceChange::Consent(ConsentChange { brand, account, viewer, state, cause, occurred, received })
                 }
-                Err(control) => {
-                    FenceChange::Control(ControlChange { brand, account, viewer, control, cause, occurred, received })
-                }
+                Err(control) => FenceChange::Control(ControlChange {
+                    brand,
+                    account,
+                    viewer,
+                    control,
+                    reason: None,
+                    cause,
+                    occurred,
+                    received,
+                }),
             };
             let late = match self.ground.mutation {
                 Some(Mutation::RecordsStopsLate) => 20 * 60_000,
@@ -468,9 +476,11 @@ fn plain(mid: &str) -> Body {
 }
 
 fn intent_for(cause: &Interaction, now: Timestamp) -> Intent {
-    let play = PlayId::new("story-reply");
+    // What the scorer wishes: a stop is confirmed, everything else answered.
+    let stop = cause.body.text().and_then(opt_out::classify) == Some(ConsentState::OptedOut);
+    let play = PlayId::new(if stop { CONFIRMATION } else { "story-reply" });
     Intent {
-        id: Intent::derive_id(&play, cause.id),
+        id: Intent::derive_id(&play, cause.id, 0),
         brand: cause.brand.clone(),
         account: cause.account.clone(),
         viewer: cause.viewer.clone().unwrap(),
@@ -479,6 +489,9 @@ fn intent_for(cause: &Interaction, now: Timestamp) -> Intent {
         cause_kind: Kind::StoryReply,
         cause_occurred: cause.occurred,
         comment_id: None,
+        step: 0,
+        due: None,
+        language: None,
         person: None,
         created: now,
     }

@@ -220,6 +220,13 @@ pub struct Referral {
     pub ad_id: Option<String>,
 }
 
+impl Referral {
+    /// Whether a click-to-message ad brought the viewer.
+    pub fn is_ad(&self) -> bool {
+        self.source.as_deref().is_some_and(|source| source.eq_ignore_ascii_case("ADS"))
+    }
+}
+
 /// An opt-in through a plugin or a notification-messages request.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -449,6 +456,15 @@ impl Body {
         match self {
             Body::Message(m) | Body::StoryReply(m) | Body::StoryMention(m) | Body::QuickReply(m) => m.text.as_deref(),
             Body::Comment(c) | Body::LiveComment(c) => c.text.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// What a tapped quick reply, ice breaker or button brings.
+    pub fn payload(&self) -> Option<&str> {
+        match self {
+            Body::QuickReply(m) => m.quick_reply_payload.as_deref(),
+            Body::Postback(p) => p.payload.as_deref(),
             _ => None,
         }
     }

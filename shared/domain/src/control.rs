@@ -46,6 +46,9 @@ pub struct ControlChange {
     pub viewer: ViewerId,
     /// Who leads from now on.
     pub control: Control,
+    /// Why, for people: what in the message asked for a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// The interaction that says so.
     pub cause: InteractionId,
     /// When it happened. The latest one holds, in whatever order they come; of two in the same millisecond, silence.

@@ -80,6 +80,38 @@ pub enum Reason {
     PersonAnswered,
     /// A person said no.
     PersonRefused,
+    /// Its time has not come.
+    NotYetDue,
+    /// What became of the step before is not known yet.
+    PreviousStep,
+    /// The step before was not said, so this one is not either.
+    SequenceEnded,
+    /// The viewer answered the step before.
+    ViewerAnswered,
+    /// The viewer bought, or did what the sequence was to lead to.
+    Converted,
+    /// The same sequence was started again later, and only that one goes on.
+    Superseded,
+    /// Interactions wait to be taken in, and the viewer's answer may be among them.
+    Backlog,
+    /// The message needs a person: what it asks is not a machine's to answer.
+    NeedsPerson,
+    /// The viewer wrote spam or abuse, and no person has cleared it.
+    Moderated,
+    /// There is no stop in force that could be confirmed.
+    NotOptedOut,
+    /// This stop has its confirmation.
+    AlreadyConfirmed,
+    /// The template cannot be filled in.
+    NoTemplate,
+    /// A model drafts the answer.
+    DraftAwaited,
+    /// A person reads the draft first.
+    DraftToRead,
+    /// There is no draft that could be sent.
+    DraftFailed,
+    /// It waited for a person until nobody may write any longer.
+    Expired,
 }
 
 impl Reason {
@@ -109,6 +141,22 @@ impl Reason {
             Reason::FateUnknown => "fate_unknown",
             Reason::PersonAnswered => "person_answered",
             Reason::PersonRefused => "person_refused",
+            Reason::NotYetDue => "not_yet_due",
+            Reason::PreviousStep => "previous_step",
+            Reason::SequenceEnded => "sequence_ended",
+            Reason::ViewerAnswered => "viewer_answered",
+            Reason::Converted => "converted",
+            Reason::Superseded => "superseded",
+            Reason::Backlog => "backlog",
+            Reason::NeedsPerson => "needs_person",
+            Reason::Moderated => "moderated",
+            Reason::NotOptedOut => "not_opted_out",
+            Reason::AlreadyConfirmed => "already_confirmed",
+            Reason::NoTemplate => "no_template",
+            Reason::DraftAwaited => "draft_awaited",
+            Reason::DraftToRead => "draft_to_read",
+            Reason::DraftFailed => "draft_failed",
+            Reason::Expired => "expired",
         }
     }
 }

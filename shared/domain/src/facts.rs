@@ -4,7 +4,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    BrandSettings, ConsentState, Interaction, Kind, PlayId, Rollout, SendLimits, Timestamp, Window, WindowRule,
+    ConsentState, IntentStatus, Interaction, Kind, Language, OutboundMessage, Rollout, SendLimits, Timestamp,
+    WhenClosed, Window, WindowRule,
 };
 
 /// Everything a decision depends on, besides the intent and the time.
@@ -15,12 +16,27 @@ pub struct Facts {
     pub consent: Option<ConsentState>,
     /// A person, or another app, has the conversation.
     pub handed_over: bool,
+    /// If a person has it: their last word. After a while without one it is given back by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub person_spoke: Option<Timestamp>,
     /// The viewer's epoch: every stop and hand-over raises it.
     pub epoch: i64,
     /// The interaction to be answered, if the log has it.
     pub cause: Option<Cause>,
-    /// When the viewer last did something that opens the standard window.
+    /// When the viewer last did something that lets us answer, as the scorer last knew.
     pub last_contact: Option<Timestamp>,
+    /// For a step of a sequence behind the first: how the sequence stands.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sequence: Option<SequenceFacts>,
+    /// For the confirmation of a stop: how that stands.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop: Option<StopFacts>,
+    /// Why the interaction to be answered needs a person, if it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub needs_person: Option<String>,
+    /// Spam or abuse that no person has cleared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub moderated: Option<Moderated>,
     /// Another send answers the same interaction, or may have.
     pub answered: bool,
     /// The account, if it is known.
@@ -80,6 +96,9 @@ pub struct LimitFacts {
     /// The brand's time zone, by its IANA name.
     #[serde(default)]
     pub time_zone: String,
+    /// How long automation is silent after a person's last word, in ms.
+    #[serde(default)]
+    pub idle_ms: i64,
 }
 
 /// A message to the viewer.
@@ -96,21 +115,110 @@ pub struct Written {
 pub struct PlayFacts {
     /// For whom it works.
     pub rollout: Rollout,
-    /// What would be said; empty if the snippet is missing.
+    /// What would be said; empty if there is nothing.
     pub text: String,
+    /// What can be tapped below it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub quick_replies: Vec<crate::QuickReplyButton>,
+    /// The snippet that it is made from, and in which language.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made_from: Option<(String, Language)>,
+    /// Why the template cannot be filled in, if so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+    /// What becomes of the step if no window is open.
+    #[serde(default)]
+    pub closed: WhenClosed,
+    /// For a play whose answers a model drafts: how the draft stands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub draft: Option<DraftFacts>,
+}
+
+/// How the draft of an answer stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DraftFacts {
+    /// It is being written.
+    Awaited,
+    /// A person reads it first.
+    ToRead,
+    /// The brand lets it pass unread.
+    Passes,
+    /// There is none that could be sent.
+    Failed,
 }
 
 impl PlayFacts {
-    /// What the gate needs of the play `name`.
-    pub fn of(settings: &BrandSettings, name: &PlayId) -> Option<Self> {
-        let play = settings.play(name.as_str())?;
-        let text = settings.snippets.get(&play.say).map(|snippet| snippet.text.trim().to_owned()).unwrap_or_default();
-        let text = match &settings.limits.disclosure {
-            Some(disclosure) if !text.is_empty() => format!("{text}\n{}", disclosure.trim()),
-            _ => text,
-        };
-        Some(Self { rollout: play.rollout, text })
+    /// A play that says this.
+    pub fn saying(rollout: Rollout, text: impl Into<String>) -> Self {
+        Self {
+            rollout,
+            text: text.into(),
+            quick_replies: Vec::new(),
+            made_from: None,
+            problem: None,
+            closed: WhenClosed::default(),
+            draft: None,
+        }
     }
+
+    /// The message as it would go out.
+    pub fn message(&self) -> OutboundMessage {
+        OutboundMessage {
+            text: self.text.trim().to_owned(),
+            quick_replies: self.quick_replies.clone(),
+            made_from: self.made_from.clone(),
+        }
+    }
+}
+
+/// How a sequence stands when one of its later steps is judged.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SequenceFacts {
+    /// The step before, if it is known yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub previous: Option<PreviousStep>,
+    /// When the viewer last wrote or tapped an answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answered: Option<Timestamp>,
+    /// When the viewer last did something that opens the conversation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub opened: Option<Timestamp>,
+    /// The viewer converted after the sequence began.
+    pub converted: bool,
+    /// The same sequence began again later.
+    pub superseded: bool,
+    /// So many interactions wait to be taken in: what the viewer did may be among them.
+    pub waiting: u64,
+}
+
+/// The step before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PreviousStep {
+    /// What became of it.
+    pub status: IntentStatus,
+    /// When it was said, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub said: Option<Timestamp>,
+}
+
+/// How the confirmation of a stop stands.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct StopFacts {
+    /// A confirmation was sent, or may have been, since the viewer last wanted messages.
+    pub confirmed: bool,
+}
+
+/// Whose spam or abuse it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Moderated {
+    /// The viewer's: grave enough that nothing is said to them.
+    Viewer,
+    /// The interaction that would be answered: a person looks first.
+    Cause,
 }
 
 /// What the gate needs of the account.

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AccountId, BrandId, DAY_MS, DerivedId, IntentId, InteractionId, Kind, PlayId, SendId, Timestamp, ViewerId,
-    ViewerKey, Window, WindowRule,
+    AccountId, BrandId, DAY_MS, DerivedId, IntentId, InteractionId, Kind, Language, PlayId, SendId, Timestamp,
+    ViewerId, ViewerKey, Window, WindowRule,
 };
 
 /// The scorer's wish, written in the same transaction as the state that led to it.
@@ -29,11 +29,25 @@ pub struct Intent {
     /// Meta's id of the comment, if one is answered: then the answer is a private reply to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment_id: Option<String>,
+    /// Which step of the play this is, from 0.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub step: u8,
+    /// Not before this moment; `None`: at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due: Option<Timestamp>,
+    /// The language in which the viewer wrote, if it could be told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<Language>,
     /// What a person of the brand wrote themself; `None` for what a play says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub person: Option<PersonsMessage>,
     /// When the scorer wished it.
     pub created: Timestamp,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+const fn is_first(step: &u8) -> bool {
+    *step == 0
 }
 
 /// A message that a person of the brand wrote, or approved, for this one viewer.
@@ -53,10 +67,22 @@ pub struct HumanAgent(());
 /// How long a person may answer under the tag, in ms after the viewer's action.
 pub const HUMAN_AGENT_MS: i64 = 7 * DAY_MS;
 
+/// The play that tells a viewer that their stop was heard. No brand's own play can have this name.
+pub const CONFIRMATION: &str = "Opt-out confirmation";
+
 impl Intent {
-    /// The id of the wish that `play` answer `cause`.
-    pub fn derive_id(play: &PlayId, cause: InteractionId) -> IntentId {
-        IntentId::derive(&["intent", play.as_str(), &cause.to_string()])
+    /// The id of the wish that a step of `play` answer `cause`.
+    pub fn derive_id(play: &PlayId, cause: InteractionId, step: u8) -> IntentId {
+        let cause = cause.to_string();
+        match step {
+            0 => IntentId::derive(&["intent", play.as_str(), &cause]),
+            later => IntentId::derive(&["intent", play.as_str(), &cause, &later.to_string()]),
+        }
+    }
+
+    /// Whether this tells a viewer that their stop was heard: the one automatic message that may follow a stop.
+    pub fn is_confirmation(&self) -> bool {
+        self.person.is_none() && self.play.as_str() == CONFIRMATION
     }
 
     /// The id of the one send that this intent may lead to.
@@ -73,14 +99,18 @@ impl Intent {
     pub fn human_agent(&self, now: Timestamp) -> Option<HumanAgent> {
         self.person.as_ref()?;
         let standard = Window { rule: WindowRule::Standard, opened: self.cause_occurred };
-        let late = self.cause_kind.opens() == WindowRule::Standard && !standard.is_open(now, 0);
+        let late = self.cause_kind.opens().is_conversation() && !standard.is_open(now, 0);
         late.then_some(HumanAgent(()))
     }
 
     /// What travels with its send and comes back in the echo: which send it is, and whether a person wrote it.
     pub fn metadata(&self) -> String {
-        let persons = if self.person.is_some() { PERSONS } else { "" };
-        format!("{}{persons}", self.send_id())
+        let ending = match &self.person {
+            Some(_) => PERSONS,
+            None if self.is_confirmation() => CONFIRMS,
+            None => "",
+        };
+        format!("{}{ending}", self.send_id())
     }
 
     /// The viewer's key.
@@ -91,11 +121,14 @@ impl Intent {
 
 /// Ends the metadata of what a person wrote.
 const PERSONS: &str = ".person";
+/// Ends the metadata of the confirmation of a stop.
+const CONFIRMS: &str = ".stop";
 
 impl SendId {
     /// The send that an echo's metadata names; `None` if it is not of our making.
     pub fn of_metadata(text: &str) -> Option<Self> {
-        text.strip_suffix(PERSONS).unwrap_or(text).parse().ok()
+        let ours = text.strip_suffix(PERSONS).or_else(|| text.strip_suffix(CONFIRMS));
+        ours.unwrap_or(text).parse().ok()
     }
 }
 

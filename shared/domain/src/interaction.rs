@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::{AccountId, Body, BrandId, InteractionId, Kind, Timestamp, ViewerId, ViewerKey, WindowRule};
+use crate::{AccountId, Body, BrandId, InteractionId, Kind, Referral, Timestamp, ViewerId, ViewerKey, WindowRule};
 
 /// Where the account lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -113,6 +113,7 @@ impl Interaction {
         match &self.body {
             // The account's own comment, and a comment hidden or removed, is nobody's question.
             Body::Comment(c) | Body::LiveComment(c) if c.by_account || c.verb != "add" => WindowRule::Nothing,
+            Body::Message(m) if m.referral.as_ref().is_some_and(Referral::is_ad) => WindowRule::Ad,
             _ => self.kind().opens(),
         }
     }

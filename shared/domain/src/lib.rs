@@ -12,11 +12,14 @@
 //! | `cloudevent` | the interaction's form on the wire: CloudEvents 1.0 JSON |
 //! | `brand` | what a brand sets for itself |
 //! | `window` | which interaction opens which right to answer |
+//! | `language` | the languages that are known, and a guess at a text's |
 //! | `opt_out` | the words by which a person says stop, or start again |
 //! | `consent` | what a viewer said about being written to |
 //! | `control` | who leads a conversation, and the fast lane's message |
 //! | `segment` | Hot, Warm, Cool |
 //! | `intent` | the wish that something be said |
+//! | `phrase` | words and phrases, looked for whole |
+//! | `outbound` | a message as it goes out |
 //! | `decision` | the verdict on an intent, with its reasons |
 //! | `facts` | what a decision depends on |
 //! | `login` | through which of Meta's logins an account came |
@@ -32,8 +35,11 @@ mod facts;
 mod id;
 mod intent;
 mod interaction;
+mod language;
 mod login;
 pub mod opt_out;
+mod outbound;
+pub mod phrase;
 mod quarantine;
 mod segment;
 mod time;
@@ -44,19 +50,25 @@ pub use body::{
     OptIn, PolicyEnforcement, Postback, Reaction, Referral, ReplyTo, Seen, StoryInsights, Unsend,
 };
 pub use brand::{
-    BrandSettings, PlayRule, QuietHours, Retention, Rollout, Scoring, SegmentRule, SegmentRules, SendLimits, Signal,
-    Sla, Snippet, TagRule, Trigger,
+    BrandSettings, DraftRule, DraftRules, HandoverRules, IceBreaker, ModerationAction, ModerationRules, NeedsPerson,
+    OptOutRules, PlayRule, QuickReply, QuietHours, Retention, Rollout, SafetyRules, Scoring, SegmentRule, SegmentRules,
+    SendLimits, Signal, Sla, Snippet, Step, TagRule, Trigger, WhenClosed,
 };
 pub use cloudevent::{CloudEventError, SPEC_VERSION};
 pub use consent::{Consent, ConsentChange, ConsentState};
 pub use control::{Control, ControlChange, FenceChange};
 pub use decision::{Decision, Reason, Verdict};
-pub use facts::{AccountFacts, Cause, Facts, LimitFacts, PlayFacts, Written};
+pub use facts::{
+    AccountFacts, Cause, DraftFacts, Facts, LimitFacts, Moderated, PlayFacts, PreviousStep, SequenceFacts, StopFacts,
+    Written,
+};
 pub use id::{AccountId, BrandId, DerivedId, IntentId, InteractionId, PlayId, SendId, ViewerId, ViewerKey};
-pub use intent::{HUMAN_AGENT_MS, HumanAgent, Intent, IntentStatus, PersonsMessage};
+pub use intent::{CONFIRMATION, HUMAN_AGENT_MS, HumanAgent, Intent, IntentStatus, PersonsMessage};
 pub use interaction::{Channel, Interaction, Source};
+pub use language::Language;
 pub use login::Login;
+pub use outbound::{OutboundMessage, QuickReplyButton};
 pub use quarantine::{QuarantineReason, Quarantined};
 pub use segment::Segment;
-pub use time::{Clock, DAY_MS, HOUR_MS, MINUTE_MS, Timestamp};
+pub use time::{Clock, DAY_MS, HOUR_MS, MINUTE_MS, Span, Timestamp};
 pub use window::{Window, WindowRule};

@@ -14,6 +14,72 @@ pub const HOUR_MS: i64 = 60 * MINUTE_MS;
 /// Twenty-four hours in milliseconds: the life of a Story, and of the standard messaging window.
 pub const DAY_MS: i64 = 24 * HOUR_MS;
 
+/// A length of time as people write it: `90m`, `2h`, `2d`; not negative, at most 365 days.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Span(i64);
+
+impl Span {
+    /// Minutes; what is out of range is brought into it.
+    pub const fn minutes(minutes: i64) -> Self {
+        let ms = minutes.saturating_mul(MINUTE_MS);
+        Self(if ms < 0 {
+            0
+        } else if ms > 365 * DAY_MS {
+            365 * DAY_MS
+        } else {
+            ms
+        })
+    }
+
+    /// Its length in milliseconds.
+    pub const fn millis(self) -> i64 {
+        self.0
+    }
+
+    /// Reads a whole number followed by `m`, `h` or `d`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+        let number: i64 = digits.trim().parse().ok().filter(|number| *number >= 0)?;
+        let minutes = match unit {
+            "m" => number,
+            "h" => number.checked_mul(60)?,
+            "d" => number.checked_mul(24 * 60)?,
+            _ => return None,
+        };
+        (minutes <= 365 * 24 * 60).then(|| Self::minutes(minutes))
+    }
+}
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let minutes = self.0 / MINUTE_MS;
+        match minutes {
+            0 => write!(f, "0m"),
+            _ if minutes % (24 * 60) == 0 => write!(f, "{}d", minutes / (24 * 60)),
+            _ if minutes % 60 == 0 => write!(f, "{}h", minutes / 60),
+            _ => write!(f, "{minutes}m"),
+        }
+    }
+}
+
+impl Serialize for Span {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::parse(&text).ok_or_else(|| {
+            serde::de::Error::custom(format!(
+                "{text:?} is no length of time: expected one such as \"90m\", \"2h\" or \"2d\""
+            ))
+        })
+    }
+}
+
 /// A moment: milliseconds since 1970-01-01T00:00:00Z. Never negative in valid data, but arithmetic saturates rather
 /// than panics, since the value may come from the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Default)]
@@ -52,6 +118,13 @@ impl Timestamp {
     /// Milliseconds from `earlier` to this moment; negative if `earlier` is later.
     pub const fn since(self, earlier: Self) -> i64 {
         self.0.saturating_sub(earlier.0)
+    }
+
+    /// The day in a time zone by its IANA name, as `2026-11-25`; an unknown zone counts as UTC.
+    pub fn day_in(self, zone: &str) -> String {
+        let zone = jiff::tz::TimeZone::get(zone).unwrap_or(jiff::tz::TimeZone::UTC);
+        let moment = jiff::Timestamp::from_millisecond(self.0).unwrap_or_default();
+        moment.to_zoned_datetime(zone).date().to_string()
     }
 
     /// RFC 3339 with milliseconds, as CloudEvents asks for its `time`. A value outside the years that RFC 3339 can

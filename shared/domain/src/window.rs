@@ -2,7 +2,7 @@
 //!
 //! Sources, read in copies of 2026: Meta, "Send a message" (Messenger Platform; window of 24 h after the person's last
 //! action), "Private replies" (one message per comment within 7 days, Live only during the broadcast), and
-//! "Instagram Platform → Messaging". Seen, echoes, edits and deletions are not on Meta's list, so they open nothing.
+//! "Instagram Platform → Messaging"; "Messenger Platform and IG Messaging API policy" (ads). Seen, echoes, edits and deletions are not on Meta's list, so they open nothing.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +17,9 @@ pub enum WindowRule {
     Nothing,
     /// Any message for 24 hours after the viewer's last action.
     Standard,
+    /// Any message for up to 7 days after a first message that came through a click-to-message ad; 24 hours are certain, and
+    /// a brand may use more ([`SendLimits::ad_window_days`](crate::SendLimits)).
+    Ad,
     /// One private reply to this comment, within 7 days of the comment's own time.
     PrivateReply,
     /// One private reply to this comment, only while the broadcast runs.
@@ -30,14 +33,24 @@ impl WindowRule {
         match self {
             WindowRule::Nothing => 0,
             WindowRule::Standard => DAY_MS,
-            WindowRule::PrivateReply => 7 * DAY_MS,
+            WindowRule::Ad | WindowRule::PrivateReply => 7 * DAY_MS,
             WindowRule::LivePrivateReply => 4 * 3_600_000, // Instagram ends a Live after four hours
         }
     }
 }
 
+impl WindowRule {
+    /// Whether it opens the conversation: any message, not one private reply.
+    pub const fn is_conversation(self) -> bool {
+        match self {
+            WindowRule::Standard | WindowRule::Ad => true,
+            WindowRule::Nothing | WindowRule::PrivateReply | WindowRule::LivePrivateReply => false,
+        }
+    }
+}
+
 impl Kind {
-    /// What an interaction of this kind opens when the viewer themself did it.
+    /// What an interaction of this kind opens when the viewer themself did it; a message through an ad may open more.
     pub const fn opens(self) -> WindowRule {
         match self {
             Kind::Message
@@ -85,15 +98,26 @@ pub struct Window {
 impl Window {
     /// The last moment at which a send may begin. `allowance_ms` is what our clock may be behind Meta's, plus the time
     /// a call takes: the window is closed early by so much, never late.
-    pub fn closes(&self, allowance_ms: i64) -> Timestamp {
-        self.opened.plus(self.rule.length_ms()).minus(allowance_ms.max(0))
+    pub const fn closes(&self, allowance_ms: i64) -> Timestamp {
+        self.closes_after(self.rule.length_ms(), allowance_ms)
+    }
+
+    /// The same for a window of another length, in ms.
+    const fn closes_after(&self, length_ms: i64, allowance_ms: i64) -> Timestamp {
+        let allowance_ms = if allowance_ms < 0 { 0 } else { allowance_ms };
+        self.opened.plus(length_ms).minus(allowance_ms)
     }
 
     /// Whether a send may begin at `now`. An interaction dated in our future counts as happening now, so that a fast
     /// clock at Meta's side never lengthens the window.
     pub fn is_open(&self, now: Timestamp, allowance_ms: i64) -> bool {
+        self.is_open_for(self.rule.length_ms(), now, allowance_ms)
+    }
+
+    /// The same for a window of another length, in ms: a brand may use less than Meta grants.
+    pub fn is_open_for(&self, length_ms: i64, now: Timestamp, allowance_ms: i64) -> bool {
         let opened = self.opened.min(now);
-        self.rule != WindowRule::Nothing && now < Window { opened, ..*self }.closes(allowance_ms)
+        self.rule != WindowRule::Nothing && now < Window { opened, ..*self }.closes_after(length_ms, allowance_ms)
     }
 }
 

@@ -11,22 +11,23 @@
 //! | `links` | links that hide or pretend |
 //! | `handover` | whether a message needs a person |
 //! | `list` | lists of patterns: reading, checking, looking up |
+//! | `desk` | all of it for one brand, as its settings want it |
 //! | `fold` | what a text reads as once the tricks that hide a word are undone |
-//! | `language` | the languages that have lists |
 //! | `../lists` | the built-in lists, a file per purpose and language |
 
+mod desk;
 mod fold;
 mod handover;
-mod language;
 mod links;
 mod list;
 mod message;
 mod moderator;
 mod verdict;
 
+pub use afterglow_domain::Language;
+pub use desk::Desk;
 pub use fold::{READ_MAX_BYTES, same_text_key};
 pub use handover::{Assessment, Confidence, Handover, Need, Reason, Topic};
-pub use language::Language;
 pub(crate) use list::Lexicon;
 pub use list::{Level, List, ListError, ListErrors, Problem};
 pub use message::{Message, Volume};

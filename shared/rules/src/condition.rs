@@ -166,6 +166,7 @@ mod tests {
             score: 12.5,
             needs_reply: true,
             hours_waiting: 0.5,
+            hours_overdue: 0.0,
             hours_since_spoke: 2.0,
             hours_since_contact: 2.0,
             hours_since_profile_visit: f64::INFINITY,
@@ -175,7 +176,12 @@ mod tests {
             hours_since_last_seen: 2.0,
             counts,
             segment: Some(Segment::Hot),
-            happening: Some(Happening { kind: Kind::StoryReply, text: "What does it cost?", story_id: "s1" }),
+            happening: Some(Happening {
+                kind: Kind::StoryReply,
+                text: "What does it cost?",
+                story_id: "s1",
+                payload: "",
+            }),
         }
     }
 

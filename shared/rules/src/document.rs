@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use afterglow_domain::{BrandSettings, PlayRule, Retention, Scoring, SegmentRules, SendLimits, Sla, Snippet, TagRule};
+use afterglow_domain::{
+    BrandSettings, DraftRules, HandoverRules, IceBreaker, Language, ModerationRules, OptOutRules, PlayRule, Retention,
+    SafetyRules, Scoring, SegmentRules, SendLimits, Sla, Snippet, TagRule,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_saphyr::Spanned;
@@ -39,9 +42,36 @@ pub struct Document {
     /// When something is said, and what.
     #[serde(default)]
     pub plays: Vec<PlayRule>,
-    /// What can be said, by name.
+    /// What can be said, by name. Ready ones need not be listed: a play can say `library/NAME`.
     #[serde(default)]
     pub snippets: BTreeMap<String, Snippet>,
+    /// The language of the snippets' own texts, and of those who cannot be told to use another: `en`, `nl`, `de`, `fr`, `es`,
+    /// `pt`, `it`.
+    #[serde(default)]
+    #[schemars(with = "String")]
+    pub language: Language,
+    /// What snippets can name beside `username` and `brand`: an address, opening hours.
+    #[serde(default)]
+    pub values: BTreeMap<String, String>,
+    /// Questions that can be tapped in an empty conversation, at most 4. None given: those that the accounts have are left
+    /// alone; an empty list takes them away.
+    #[serde(default)]
+    pub ice_breakers: Option<Vec<IceBreaker>>,
+    /// What happens when a viewer says stop or start.
+    #[serde(default)]
+    pub opt_out: OptOutRules,
+    /// When a person takes over.
+    #[serde(default)]
+    pub handover: HandoverRules,
+    /// What becomes of spam and abuse.
+    #[serde(default)]
+    pub moderation: ModerationRules,
+    /// On what ground a model drafts answers.
+    #[serde(default)]
+    pub drafts: DraftRules,
+    /// When a play is silenced by itself.
+    #[serde(default)]
+    pub safety: SafetyRules,
     /// How much is said at most, and when nothing.
     #[serde(default)]
     pub limits: SendLimits,
@@ -105,24 +135,56 @@ impl Document {
         if problems.is_empty() { Ok(document) } else { Err(DocumentError(problems)) }
     }
 
-    /// What is allowed, and perhaps not meant.
-    pub fn warnings(&self) -> Vec<String> {
-        let used = |name: &str| self.plays.iter().any(|play| play.say == name);
-        let unused =
-            self.snippets.keys().filter(|name| !used(name)).map(|name| format!("no play says snippet {name:?}"));
-        let off = self.plays.iter().filter(|play| play.rollout == afterglow_domain::Rollout::Off);
-        unused.chain(off.map(|play| format!("play {:?} is off", play.name.as_str()))).collect()
+    /// What is allowed, and perhaps not meant: each with its place in `text`, from which the document was read.
+    pub fn warnings(&self, text: &str) -> Vec<Problem> {
+        let places: Places = serde_saphyr::from_str(text).unwrap_or_default();
+        validate::warnings(self, &Ground { text, places })
     }
 
-    /// The settings that it makes.
+    /// Whether a play can say this: a snippet of its own, or one that is ready.
+    pub(crate) fn has_snippet(&self, name: &str) -> bool {
+        self.snippets.contains_key(name) || afterglow_snippets::ready(name).is_some()
+    }
+
+    /// Whether some play says this snippet.
+    pub(crate) fn says(&self, name: &str) -> bool {
+        self.plays.iter().any(|play| play.steps().iter().any(|step| step.say == name))
+    }
+
+    /// Whether a viewer can be shown something to tap that brings this payload.
+    pub(crate) fn offers(&self, payload: &str) -> bool {
+        let settings = self.settings();
+        let mut buttons = settings.snippets.values().flat_map(|snippet| &snippet.quick_replies);
+        buttons.any(|reply| reply.payload == payload)
+            || self.ice_breakers.iter().flatten().any(|b| b.payload == payload)
+    }
+
+    /// The settings that it makes. The ready snippets that plays say become part of them: a later version of those changes
+    /// nothing that was applied.
     pub fn settings(&self) -> BrandSettings {
+        let mut snippets = self.snippets.clone();
+        for play in &self.plays {
+            for step in play.steps().iter() {
+                if let Some(ready) = afterglow_snippets::ready(&step.say) {
+                    snippets.entry(step.say.clone()).or_insert_with(|| ready.clone());
+                }
+            }
+        }
         BrandSettings {
             scoring: self.scoring.clone(),
             segments: self.segments.clone(),
             tags: self.tags.clone(),
             sla: self.sla,
             plays: self.plays.clone(),
-            snippets: self.snippets.clone(),
+            snippets,
+            language: self.language,
+            values: self.values.clone(),
+            ice_breakers: self.ice_breakers.clone(),
+            opt_out: self.opt_out,
+            handover: self.handover.clone(),
+            moderation: self.moderation.clone(),
+            drafts: self.drafts.clone(),
+            safety: self.safety,
             limits: self.limits.clone(),
             retention: self.retention,
         }
@@ -195,6 +257,12 @@ pub(crate) struct Places {
     pub(crate) tags: Vec<TagPlaces>,
     pub(crate) plays: Vec<PlayPlaces>,
     pub(crate) snippets: BTreeMap<String, SnippetPlaces>,
+    pub(crate) values: BTreeMap<String, Spanned<String>>,
+    pub(crate) ice_breakers: Vec<IceBreakerPlaces>,
+    pub(crate) handover: HandoverPlaces,
+    pub(crate) moderation: ModerationPlaces,
+    pub(crate) limits: LimitPlaces,
+    pub(crate) safety: BTreeMap<String, Spanned<f64>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -231,10 +299,45 @@ pub(crate) struct PlayPlaces {
     pub(crate) name: Option<Spanned<String>>,
     pub(crate) when: Option<Spanned<String>>,
     pub(crate) say: Option<Spanned<String>>,
+    pub(crate) steps: Vec<StepPlaces>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct StepPlaces {
+    pub(crate) after: Option<Spanned<String>>,
+    pub(crate) say: Option<Spanned<String>>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct SnippetPlaces {
     pub(crate) text: Option<Spanned<String>>,
+    pub(crate) languages: BTreeMap<String, Spanned<String>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct IceBreakerPlaces {
+    pub(crate) question: Option<Spanned<String>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct HandoverPlaces {
+    pub(crate) idle_hours: Option<Spanned<u32>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct ModerationPlaces {
+    pub(crate) messages: Option<Spanned<String>>,
+    pub(crate) delete_after_hours: Option<Spanned<u32>>,
+    pub(crate) lists: BTreeMap<String, Spanned<String>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct LimitPlaces {
+    pub(crate) ad_window_days: Option<Spanned<u8>>,
 }

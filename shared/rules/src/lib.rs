@@ -24,7 +24,6 @@ mod watch;
 
 pub use condition::{Condition, ConditionError, EvaluationError};
 pub use document::{Document, DocumentError, Problem, json_schema};
-pub use rulebook::{CompiledPlay, Rulebook, Tag};
-
+pub use rulebook::{CompiledPlay, Fit, Rulebook, Tag};
 pub use vocabulary::{Happening, Scope, Variables, vocabulary};
 pub use watch::Watch;

@@ -1,6 +1,12 @@
 //! A document ready to be used.
 
-use afterglow_domain::{BrandSettings, PlayRule, Rollout, Scoring, Segment, Sla};
+use std::sync::{Arc, OnceLock};
+
+use afterglow_domain::phrase::{stands_in, words};
+use afterglow_domain::{
+    BrandSettings, HandoverRules, Language, ModerationRules, PlayRule, Rollout, Scoring, Segment, Sla,
+};
+use afterglow_moderation::Desk;
 
 use crate::condition::{Condition, ConditionError, EvaluationError};
 use crate::vocabulary::{Scope, Variables};
@@ -29,7 +35,15 @@ pub struct CompiledPlay {
     /// As the document has it.
     pub rule: PlayRule,
     when: Option<Condition>,
-    keywords: Vec<Vec<String>>,
+    /// Phrases, each with the language in which whoever writes it is answered, if it has one.
+    keywords: Vec<(Option<Language>, Vec<String>)>,
+}
+
+/// A play fits an interaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fit {
+    /// The language of the keyword by which it fits, if it has one.
+    pub language: Option<Language>,
 }
 
 /// Rules of one brand, compiled.
@@ -41,6 +55,14 @@ pub struct Rulebook {
     pub scoring: Scoring,
     /// How long an answer may take.
     pub sla: Sla,
+    /// Whoever says stop is told that it was heard.
+    pub confirms_stops: bool,
+    /// What becomes of spam and abuse.
+    pub moderation: ModerationRules,
+    handover: HandoverRules,
+    language: Language,
+    /// Made when it is first asked for: it takes longer than everything else.
+    desk: OnceLock<Option<Arc<Desk>>>,
     segments: Vec<Segmenting>,
     tags: Vec<Tag>,
     plays: Vec<CompiledPlay>,
@@ -63,7 +85,12 @@ impl Rulebook {
         let tags: Vec<Tag> = settings.tags.iter().map(tag).collect::<Result<_, ConditionError>>()?;
         let play = |rule: &PlayRule| {
             let when = rule.when.as_ref().map(|when| Condition::compile(when, Scope::Play)).transpose()?;
-            let keywords = rule.on.keywords.iter().map(|keyword| words(keyword)).collect();
+            let everywhere = rule.on.keywords.iter().map(|keyword| (None, words(keyword)));
+            let in_one =
+                rule.on.keywords_in.iter().flat_map(|(language, keywords)| {
+                    keywords.iter().map(move |keyword| (Some(*language), words(keyword)))
+                });
+            let keywords = in_one.chain(everywhere).collect();
             Ok(CompiledPlay { rule: rule.clone(), when, keywords })
         };
         let plays: Vec<CompiledPlay> = settings.plays.iter().map(play).collect::<Result<_, ConditionError>>()?;
@@ -74,7 +101,20 @@ impl Rulebook {
                 watches.push(watch.clone());
             }
         }
-        Ok(Self { version, scoring: settings.scoring.clone(), sla: settings.sla, segments, tags, plays, watches })
+        Ok(Self {
+            version,
+            scoring: settings.scoring.clone(),
+            sla: settings.sla,
+            confirms_stops: settings.opt_out.confirm,
+            moderation: settings.moderation.clone(),
+            handover: settings.handover.clone(),
+            language: settings.language,
+            desk: OnceLock::new(),
+            segments,
+            tags,
+            plays,
+            watches,
+        })
     }
 
     /// The segment at a moment. `at` gives what conditions are told, as of so many ms before that moment: a segment is kept
@@ -87,6 +127,12 @@ impl Rulebook {
             }
         }
         Ok((Segment::Cool, "neither hot nor warm"))
+    }
+
+    /// What messages are judged by; `None` if the brand's lists cannot be used, which validation keeps from happening.
+    pub fn desk(&self) -> Option<Arc<Desk>> {
+        let make = || Desk::new(&self.moderation, &self.handover, self.language).ok().map(Arc::new);
+        self.desk.get_or_init(make).clone()
     }
 
     /// The tags of a viewer; `variables` must know the segment.
@@ -122,25 +168,24 @@ impl Rulebook {
 }
 
 impl CompiledPlay {
-    /// Whether the play's words and condition fit the interaction in `variables`.
-    pub fn fits(&self, variables: &Variables<'_>) -> Result<bool, EvaluationError> {
-        let Some(happening) = &variables.happening else { return Ok(false) };
+    /// Whether the play's words, payloads and condition fit the interaction in `variables`.
+    pub fn fits(&self, variables: &Variables<'_>) -> Result<Option<Fit>, EvaluationError> {
+        let Some(happening) = &variables.happening else { return Ok(None) };
+        let payloads = &self.rule.on.payloads;
+        if !payloads.is_empty() && !payloads.iter().any(|payload| payload == happening.payload) {
+            return Ok(None);
+        }
+        let mut fit = Fit { language: None };
         if !self.keywords.is_empty() {
             let said = words(happening.text);
-            let stands =
-                |phrase: &Vec<String>| said.windows(phrase.len().max(1)).any(|window| window == phrase.as_slice());
-            if !self.keywords.iter().any(stands) {
-                return Ok(false);
+            match self.keywords.iter().find(|(_, phrase)| stands_in(phrase, &said)) {
+                Some((language, _)) => fit.language = *language,
+                None => return Ok(None),
             }
         }
-        self.when.as_ref().map_or(Ok(true), |when| when.holds(variables))
+        let holds = self.when.as_ref().map_or(Ok(true), |when| when.holds(variables))?;
+        Ok(holds.then_some(fit))
     }
-}
-
-/// The words of a text in lower case, whatever stands between them.
-fn words(text: &str) -> Vec<String> {
-    let lower = text.to_lowercase();
-    lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(ToOwned::to_owned).collect()
 }
 
 #[cfg(test)]
@@ -150,15 +195,10 @@ mod tests {
     #[test]
     fn the_default_rules_compile() {
         let rulebook = Rulebook::compile(&BrandSettings::default(), 0).unwrap();
-        assert_eq!(rulebook.tag_rules().len(), 3);
+        assert_eq!(rulebook.tag_rules().len(), 4);
         assert!(rulebook.plays().next().is_none(), "nothing is said unless a brand wants it");
         let (watches, holds) = rulebook.watches();
         assert!(watches.iter().all(|watch| matches!(watch, Watch::Crossing { .. })), "{watches:?}");
         assert_eq!(holds.count(), 0);
-    }
-
-    #[test]
-    fn words_have_borders_in_every_script() {
-        assert_eq!(words("Wat kost dit? €20-30 … ÇA VA"), ["wat", "kost", "dit", "20", "30", "ça", "va"]);
     }
 }

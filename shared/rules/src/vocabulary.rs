@@ -49,7 +49,7 @@ impl Type {
 }
 
 /// A name: what it is, where it can be asked for, and what it says. Hours since what never happened are infinite.
-const NAMES: [(&str, Type, Scope, &str); 14] = [
+const NAMES: [(&str, Type, Scope, &str); 16] = [
     ("score", Type::Double, Scope::Segment, "the faded sum of points, now"),
     ("needs_reply", Type::Bool, Scope::Segment, "they asked something and have no answer"),
     ("hours_waiting", Type::Double, Scope::Segment, "hours since they asked what has no answer; 0 if nothing waits"),
@@ -70,10 +70,12 @@ const NAMES: [(&str, Type, Scope, &str); 14] = [
     ("hours_since_view", Type::Double, Scope::Segment, "hours since they were last seen in a Story's viewer list"),
     ("hours_since_first_seen", Type::Double, Scope::Segment, "hours since their first interaction"),
     ("hours_since_last_seen", Type::Double, Scope::Segment, "hours since their latest interaction"),
+    ("hours_overdue", Type::Double, Scope::Tag, "hours since an answer was due that is not given; 0 if none is"),
     ("segment", Type::String, Scope::Tag, "'hot', 'warm' or 'cool'"),
     ("kind", Type::String, Scope::Play, "the kind of the interaction, such as 'story_reply'"),
     ("text", Type::String, Scope::Play, "what they wrote; '' if nothing"),
     ("story_id", Type::String, Scope::Play, "the Story that they answered; '' if none"),
+    ("payload", Type::String, Scope::Play, "what the tapped quick reply, ice breaker or button brings; '' if none"),
 ];
 
 /// What a count's name begins with: `count.story_reply`.
@@ -101,6 +103,8 @@ pub struct Happening<'a> {
     pub text: &'a str,
     /// The Story that was answered; empty if none was.
     pub story_id: &'a str,
+    /// What the tapped button brings; empty if none was tapped.
+    pub payload: &'a str,
 }
 
 /// What conditions are told of a viewer at one moment.
@@ -112,6 +116,8 @@ pub struct Variables<'a> {
     pub needs_reply: bool,
     /// See there.
     pub hours_waiting: f64,
+    /// See there.
+    pub hours_overdue: f64,
     /// See there.
     pub hours_since_spoke: f64,
     /// See there.
@@ -140,6 +146,7 @@ impl Variables<'_> {
         Some(match name {
             "score" => self.score,
             "hours_waiting" => self.hours_waiting,
+            "hours_overdue" => self.hours_overdue,
             "hours_since_spoke" => self.hours_since_spoke,
             "hours_since_contact" => self.hours_since_contact,
             "hours_since_profile_visit" => self.hours_since_profile_visit,
@@ -167,6 +174,7 @@ impl VariableResolver for Variables<'_> {
             "kind" => CowVal::owned(CelString::from(self.happening?.kind.as_str())),
             "text" => CowVal::owned(CelString::from(self.happening?.text)),
             "story_id" => CowVal::owned(CelString::from(self.happening?.story_id)),
+            "payload" => CowVal::owned(CelString::from(self.happening?.payload)),
             _ => return None,
         })
     }

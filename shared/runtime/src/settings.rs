@@ -26,6 +26,8 @@ pub struct Settings {
     pub scorer: Scorer,
     /// Judging and sending.
     pub responder: Responder,
+    /// Replies drafted by a model.
+    pub drafts: Drafts,
     /// The web console.
     pub console: Console,
     /// Health and metrics.
@@ -157,6 +159,26 @@ pub struct Responder {
     pub fate_patience_ms: u64,
 }
 
+/// `[drafts]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Drafts {
+    /// An OpenAI-compatible endpoint, up to and without `/chat/completions`; none: nothing is drafted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// The model's name, as the endpoint knows it.
+    pub model: String,
+    /// Sent as a bearer token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub api_key: Option<Secret>,
+    /// For the whole call, in ms.
+    pub timeout_ms: u64,
+    /// What a million tokens that are sent cost, in millionths of a currency.
+    pub input_price_micros: u64,
+    /// What a million tokens that are answered cost, in the same.
+    pub output_price_micros: u64,
+}
+
 /// `[console]`
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -236,6 +258,7 @@ impl Default for Settings {
             ingest: Ingest::default(),
             scorer: Scorer::default(),
             responder: Responder::default(),
+            drafts: Drafts::default(),
             console: Console::default(),
             ops: Ops::default(),
             keys: Keys::default(),
@@ -296,6 +319,19 @@ impl Default for Responder {
             sends_per_second: 80,
             echo_patience_ms: 5_000,
             fate_patience_ms: 120_000,
+        }
+    }
+}
+
+impl Default for Drafts {
+    fn default() -> Self {
+        Self {
+            url: None,
+            model: "gpt-4o-mini".into(),
+            api_key: None,
+            timeout_ms: 20_000,
+            input_price_micros: 150_000,
+            output_price_micros: 600_000,
         }
     }
 }

@@ -4,12 +4,12 @@
 //! hold the row's lock, so one of them is first, and the other sees it.
 
 use afterglow_domain::{
-    AccountId, BrandId, ConsentChange, ConsentState, ControlChange, DerivedId, Timestamp, ViewerId, ViewerKey,
+    AccountId, BrandId, ConsentChange, ConsentState, Control, ControlChange, DerivedId, Timestamp, ViewerId, ViewerKey,
 };
 use uuid::Uuid;
 
 use crate::codec::consent as decode_consent;
-use crate::engine::{Ids, Sql, Tx, locking, on_tx, row};
+use crate::engine::{Ids, Sql, Tx, locking, on_tx, row, storable};
 use crate::{Store, StoreError};
 
 /// What became of a consent change.
@@ -29,8 +29,9 @@ row! {
         clear_ms: Option<i64>,
         ambiguous_ms: Option<i64>,
         epoch: i64,
-        handed_over: bool,
-        control_ms: Option<i64>,
+        app_ms: Option<i64>,
+        person_ms: Option<i64>,
+        released_ms: Option<i64>,
     }
 }
 
@@ -40,7 +41,7 @@ const MAKE: &str = "INSERT INTO consent (account, viewer, brand, updated_ms)
     ON CONFLICT DO NOTHING";
 
 const LOCK: Sql = locking!(
-    "SELECT clear_state, clear_ms, ambiguous_ms, epoch, handed_over, control_ms FROM consent
+    "SELECT clear_state, clear_ms, ambiguous_ms, epoch, app_ms, person_ms, released_ms FROM consent
     WHERE account = $1 AND viewer = $2 AND brand = $3",
     "FOR UPDATE"
 );
@@ -52,7 +53,9 @@ const LOG: &str = "INSERT INTO consent_log
 const WRITE: &str = "UPDATE consent SET clear_state = $3, clear_ms = $4, ambiguous_ms = $5, epoch = $6, updated_ms = $7
     WHERE account = $1 AND viewer = $2";
 
-const HAND_OVER: &str = "UPDATE consent SET handed_over = $3, epoch = $4, updated_ms = $5, control_ms = $6
+const HAND_OVER: &str =
+    "UPDATE consent SET handed_over = $3, epoch = $4, updated_ms = $5, control_ms = $6, app_ms = $7,
+        person_ms = $8, released_ms = $9, control_reason = CASE WHEN $10 = 'person' THEN $11 ELSE control_reason END
     WHERE account = $1 AND viewer = $2";
 
 const CANCEL: &str = "UPDATE send SET status = 'cancelled', finished_ms = $3
@@ -155,27 +158,51 @@ impl Store {
     }
 }
 
+/// Who leads, of three moments: app, person, release. Of two at the same moment, silence.
+pub(crate) fn leads(app: Option<i64>, person: Option<i64>, released: Option<i64>) -> Control {
+    let after_release = |at: Option<i64>| at.is_some_and(|at| released.is_none_or(|released| at >= released));
+    match (after_release(app), after_release(person)) {
+        (true, _) => Control::App,
+        (false, true) => Control::Person,
+        (false, false) => Control::Automation,
+    }
+}
+
 /// Notes who leads a conversation, within a transaction.
 pub(crate) async fn take_control(tx: &mut Tx, change: &ControlChange, now: Timestamp) -> Result<i64, StoreError> {
-    let fence = lock_fence(tx, &change.brand, &change.account, &change.viewer, now).await?;
-    let silences = change.control.is_handed_over();
-    let held = (fence.control_ms.unwrap_or(i64::MIN), fence.handed_over);
-    if (change.occurred.millis(), silences) <= held {
+    let mut fence = lock_fence(tx, &change.brand, &change.account, &change.viewer, now).await?;
+    let moment = match change.control {
+        Control::App => &mut fence.app_ms,
+        Control::Person => &mut fence.person_ms,
+        Control::Automation => &mut fence.released_ms,
+    };
+    let occurred = change.occurred.millis();
+    if moment.is_some_and(|known| known >= occurred) {
         return Ok(fence.epoch);
     }
-    let epoch = fence.epoch + i64::from(silences && !fence.handed_over);
+    *moment = Some(occurred);
+    let silences = change.control.is_handed_over();
+    let leader = leads(fence.app_ms, fence.person_ms, fence.released_ms);
+    // What a person had may have been given back by time alone, so each of their words counts.
+    let epoch = fence.epoch + i64::from(silences && leader.is_handed_over());
+    let latest = fence.app_ms.max(fence.person_ms).max(fence.released_ms);
     on_tx!(&mut *tx, |connection| {
         sqlx::query(HAND_OVER)
             .bind(change.account.as_str())
             .bind(change.viewer.as_str())
-            .bind(silences)
+            .bind(leader.is_handed_over())
             .bind(epoch)
             .bind(now.millis())
-            .bind(change.occurred.millis())
+            .bind(latest)
+            .bind(fence.app_ms)
+            .bind(fence.person_ms)
+            .bind(fence.released_ms)
+            .bind(change.control.as_str())
+            .bind(change.reason.as_deref().map(storable))
             .execute(connection)
             .await?;
     });
-    if silences {
+    if epoch != fence.epoch {
         cancel_reserved(tx, &change.account, &change.viewer, now).await?;
     }
     Ok(epoch)

@@ -55,13 +55,15 @@ pub struct ForgetReceipt {
 }
 
 /// Removes what speaks of a viewer. Order: children before parents.
-const REMOVALS: [&str; 13] = [
+const REMOVALS: [&str; 15] = [
     "DELETE FROM claim WHERE brand = $1 AND account = $2 AND viewer = $3",
     "DELETE FROM viewer_label WHERE brand = $1 AND account = $2 AND viewer = $3",
     // That somebody did something stays; to whom, and in which words, does not.
     "UPDATE audit SET account = NULL, viewer = NULL, detail = '' WHERE brand = $1 AND account = $2 AND viewer = $3",
     "DELETE FROM amendment WHERE interaction IN
         (SELECT id FROM interaction WHERE brand = $1 AND account = $2 AND viewer = $3)",
+    "DELETE FROM moderation WHERE brand = $1 AND account = $2 AND viewer = $3",
+    "DELETE FROM draft WHERE brand = $1 AND account = $2 AND viewer = $3",
     "DELETE FROM decision WHERE intent IN
         (SELECT id FROM intent WHERE brand = $1 AND account = $2 AND viewer = $3)",
     "DELETE FROM send WHERE brand = $1 AND account = $2 AND viewer = $3",

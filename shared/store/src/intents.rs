@@ -1,15 +1,15 @@
 //! The responder's judgement of an intent, in one transaction, and which intents are due.
 
 use afterglow_domain::{
-    AccountId, BrandId, Decision, DerivedId, Facts, Intent, IntentId, IntentStatus, Reason, SendId, Timestamp, Verdict,
-    ViewerId,
+    AccountId, BrandId, Decision, DerivedId, Intent, IntentId, IntentStatus, OutboundMessage, Reason, SendId,
+    Timestamp, Verdict, ViewerId,
 };
 use serde::Serialize;
 use uuid::Uuid;
 
 use crate::codec::{from_json, from_name, to_json};
 use crate::engine::{Sql, Tx, on_tx, row, storable};
-use crate::{SendStatus, Store, StoreError, consent, facts, sends};
+use crate::{Case, SendStatus, Store, StoreError, consent, facts, sends};
 
 /// The terms of a judgement.
 #[derive(Debug, Clone, Copy)]
@@ -48,14 +48,14 @@ pub struct Reservation {
     /// To whom.
     pub viewer: ViewerId,
     /// What to send: exactly what is stored.
-    pub text: String,
+    pub message: OutboundMessage,
     /// Which attempt this is, from 1.
     pub attempt: i64,
 }
 
 const INSERT: &str = "INSERT INTO intent (id, brand, account, viewer, play, cause, cause_kind, cause_ms, body, status,
-        due_ms, created_ms, updated_ms)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'pending', $10, $11, $10) ON CONFLICT DO NOTHING";
+        due_ms, created_ms, updated_ms, step)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'pending', $10, $11, $10, $12) ON CONFLICT DO NOTHING";
 
 const STANDING: &str = "SELECT i.status, s.status AS send_status, s.lease_until_ms
     FROM intent i LEFT JOIN send s ON s.intent = i.id WHERE i.id = $1";
@@ -84,14 +84,15 @@ row! {
 }
 
 impl Store {
-    /// Judges an intent: locks the viewer's fence, reads the facts, asks `decide` (pure: a decision, and for Send the
-    /// text; it may add what the store does not know), and stores the decision with the facts. Send reserves the one send of this intent.
+    /// Judges an intent: locks the viewer's fence, reads its case, asks `decide` (pure: a decision, and for Send the
+    /// message; it adds to the facts what the store does not know), and stores the decision with the facts. Send reserves the
+    /// one send of this intent.
     ///
     /// An intent that is given twice, in turn or at once, is decided by one of the callers only; the others see
     /// [`Judged::Already`].
     pub async fn judge<F>(&self, intent: &Intent, terms: JudgeTerms<'_>, decide: F) -> Result<Judged, StoreError>
     where
-        F: FnOnce(&mut Facts) -> (Decision, Option<String>) + Send,
+        F: FnOnce(&mut Case) -> (Decision, Option<OutboundMessage>) + Send,
     {
         let mut tx = self.engine.begin().await?;
         consent::lock_fence(&mut tx, &intent.brand, &intent.account, &intent.viewer, terms.now).await?;
@@ -99,14 +100,16 @@ impl Store {
         if let Some(status) = already(&mut tx, intent, terms.now).await? {
             return Ok(Judged::Already(status)); // nothing was written; the transaction rolls back
         }
-        let mut facts = facts::load(self, &mut tx, intent).await?;
+        let mut case = facts::load(self, &mut tx, intent).await?;
         sends::withdraw(&mut tx, intent, terms.now).await?;
 
-        let (mut decision, text) = decide(&mut facts);
+        let (mut decision, message) = decide(&mut case);
+        let facts = case.facts;
         let mut reserved = None;
         if decision.verdict == Verdict::Send {
-            let text = text.map(|text| storable(&text).into_owned());
-            match sends::reserve(&mut tx, intent, text, &facts, terms).await? {
+            let message =
+                message.map(|message| OutboundMessage { text: storable(&message.text).into_owned(), ..message });
+            match sends::reserve(&mut tx, intent, message, &facts, terms).await? {
                 Ok(reservation) => reserved = Some(reservation),
                 Err(reason) => decision = Decision::drop(vec![reason]),
             }
@@ -175,6 +178,7 @@ pub(crate) async fn insert(tx: &mut Tx, intent: &Intent, now: Timestamp) -> Resu
             .bind(body)
             .bind(now.millis())
             .bind(intent.created.millis())
+            .bind(i64::from(intent.step))
             .execute(connection)
             .await?;
     });

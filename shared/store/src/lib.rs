@@ -33,6 +33,8 @@
 //! | `outbox` | messages to be published |
 //! | `consent` | opt-outs, hand-overs and the fence |
 //! | `facts` | what a policy gate is told |
+//! | `drafts` | drafts of answers, and what they cost |
+//! | `moderation` | spam and abuse, and what is done about it |
 //! | `intents` | the responder's judgement, and what is due |
 //! | `sends` | starting, finishing and reconciling a send |
 //! | `shared_work` | leases, limits shared by all processes |
@@ -59,6 +61,7 @@ mod codec;
 mod connections;
 mod consent;
 mod documents;
+mod drafts;
 mod echoes;
 mod engine;
 mod error;
@@ -70,6 +73,7 @@ mod interactions;
 mod kill_switches;
 mod links;
 mod migrate;
+mod moderation;
 mod open;
 mod outbox;
 mod people;
@@ -92,13 +96,16 @@ pub use brands::{Account, Brand, SealedToken};
 pub use connections::Connecting;
 pub use consent::ConsentRecorded;
 pub use documents::{BrandDocument, DocumentApplied, NewDocument};
+pub use drafts::{Draft, DraftCost, DraftOutcome};
 pub use error::StoreError;
+pub use facts::Case;
 pub use forgotten::{ForgetKey, ForgetReceipt};
 pub use intents::{JudgeTerms, Judged, Reservation};
 pub use interactions::{Applied, FoldInput, FoldOutput, ViewerFold};
 pub use kill_switches::{KillSwitch, SetSwitch};
 pub use links::Link;
 pub use migrate::SCHEMA_VERSION;
+pub use moderation::{Flag, FlagAction, FlagTask, FlagVerdict, NewFlag};
 pub use open::StoreOptions;
 pub use outbox::{OutboxMessage, OutboxRow};
 pub use people::{Credentials, Person, Role};

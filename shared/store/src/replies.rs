@@ -24,19 +24,43 @@ pub struct Held {
     pub since: Timestamp,
     /// Why.
     pub reasons: Vec<Reason>,
+    /// What would be said, as it stood when it was held; empty if there was nothing.
+    pub text: String,
 }
 
 row! {
-    struct HeldColumns { body: String, username: Option<String>, updated_ms: i64, reasons: Option<String> }
+    struct HeldColumns {
+        body: String,
+        username: Option<String>,
+        updated_ms: i64,
+        reasons: Option<String>,
+        facts: Option<String>,
+        send_text: Option<String>,
+    }
 }
 
 const HELD: &str = "SELECT i.body, v.username, i.updated_ms,
-        (SELECT d.reasons FROM decision d WHERE d.intent = i.id ORDER BY d.seq DESC LIMIT 1) AS reasons
+        (SELECT d.reasons FROM decision d WHERE d.intent = i.id ORDER BY d.seq DESC LIMIT 1) AS reasons,
+        (SELECT d.facts FROM decision d WHERE d.intent = i.id ORDER BY d.seq DESC LIMIT 1) AS facts,
+        (SELECT s.text FROM send s WHERE s.intent = i.id) AS send_text
     FROM intent i LEFT JOIN viewer v ON v.account = i.account AND v.viewer = i.viewer AND v.brand = i.brand
     WHERE i.brand = $1 AND i.status = 'held' ORDER BY i.updated_ms, i.id LIMIT $2";
 
 const LIFT: &str =
     "UPDATE intent SET status = 'dropped', updated_ms = $3 WHERE id = $1 AND brand = $2 AND status = 'held'";
+
+/// The text in a decision's facts.
+fn said(facts: &str) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Said {
+        play: Option<Text>,
+    }
+    #[derive(serde::Deserialize)]
+    struct Text {
+        text: String,
+    }
+    serde_json::from_str::<Said>(facts).ok()?.play.map(|play| play.text)
+}
 
 impl BrandStore<'_> {
     /// What waits for a person's word, the oldest first. At most `limit`.
@@ -50,6 +74,8 @@ impl BrandStore<'_> {
                 username: row.username,
                 since: Timestamp::from_millis(row.updated_ms),
                 reasons: row.reasons.map_or_else(|| Ok(Vec::new()), |text| from_json("decision.reasons", &text))?,
+                // What was begun to be sent is what was said; else what the gate saw.
+                text: row.send_text.or_else(|| said(row.facts.as_deref()?)).unwrap_or_default(),
             })
         };
         rows.into_iter().map(decode).collect()
@@ -72,6 +98,7 @@ impl BrandStore<'_> {
             account: intent.account.clone(),
             viewer: intent.viewer.clone(),
             control: Control::Person,
+            reason: None,
             cause: InteractionId::derive(&["written", &intent.id.to_string()]),
             occurred: now,
             received: now,
@@ -112,6 +139,7 @@ impl BrandStore<'_> {
             account: viewer.account.clone(),
             viewer: viewer.viewer.clone(),
             control,
+            reason: None,
             cause: InteractionId::derive(&["lead", by, &viewer.to_string(), &now.millis().to_string()]),
             occurred: now,
             received: now,

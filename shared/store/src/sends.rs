@@ -12,14 +12,14 @@
 use std::collections::HashSet;
 
 use afterglow_domain::{
-    AccountId, BrandId, Decision, DerivedId, Facts, Intent, IntentId, PlayId, Reason, SendId, Timestamp, ViewerId,
-    ViewerKey,
+    AccountId, BrandId, Decision, DerivedId, Facts, Intent, IntentId, OutboundMessage, PlayId, Reason, SendId,
+    Timestamp, ViewerId, ViewerKey,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::codec::{from_name, moment};
+use crate::codec::{from_name, moment, to_json};
 use crate::engine::{Sql, Texts, Tx, on_read, on_tx, row, storable};
 use crate::intents::record;
 use crate::{JudgeTerms, Reservation, Store, StoreError, consent, kill_switches};
@@ -144,13 +144,14 @@ const WITHDRAW: &str =
     "UPDATE send SET status = 'cancelled', finished_ms = $2 WHERE intent = $1 AND status = 'reserved'";
 
 const RESERVE_AGAIN: &str = "UPDATE send SET status = 'reserved', text = $2, epoch = $3, attempt = $4,
-        lease_until_ms = $5, reserved_ms = $6, started_ms = NULL, finished_ms = NULL, error_code = NULL,
-        error_subcode = NULL, error = NULL
+        lease_until_ms = $5, reserved_ms = $6, quick_replies = $7, snippet = $8, language = $9, started_ms = NULL,
+        finished_ms = NULL, error_code = NULL, error_subcode = NULL, error = NULL
     WHERE id = $1 AND status = 'cancelled'";
 
-const RESERVE: &str = "INSERT INTO send (id, text, epoch, attempt, lease_until_ms, reserved_ms, intent, brand, account,
-        viewer, cause, play, by_person, status)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 'reserved') ON CONFLICT DO NOTHING";
+const RESERVE: &str = "INSERT INTO send (id, text, epoch, attempt, lease_until_ms, reserved_ms, quick_replies, snippet,
+        language, intent, brand, account, viewer, cause, play, by_person, step, status)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, 'reserved')
+    ON CONFLICT DO NOTHING";
 
 const CURRENT: &str = "SELECT intent, brand, account, viewer, play, status, epoch, attempt, lease_until_ms
     FROM send WHERE id = $1";
@@ -164,8 +165,8 @@ const SENT: &str = "UPDATE send SET status = 'sent', meta_message_id = COALESCE(
         confirmed_ms = COALESCE($4, confirmed_ms), error_code = NULL, error_subcode = NULL, error = NULL
     WHERE id = $1 AND (status IN ('reserved', 'sending', 'unknown') OR status IN ('failed', 'cancelled')
         AND (send.by_person IS NOT NULL
-        OR NOT EXISTS (SELECT 1 FROM send o WHERE o.account = send.account AND o.cause = send.cause AND o.by_person IS NULL
-            AND o.id <> send.id AND o.status IN ('reserved', 'sending', 'sent', 'unknown'))))";
+        OR NOT EXISTS (SELECT 1 FROM send o WHERE o.account = send.account AND o.cause = send.cause AND o.step = send.step
+            AND o.by_person IS NULL AND o.id <> send.id AND o.status IN ('reserved', 'sending', 'sent', 'unknown'))))";
 
 const CONFIRM: &str =
     "UPDATE send SET meta_message_id = COALESCE(meta_message_id, $2), confirmed_ms = COALESCE(confirmed_ms, $3)
@@ -443,11 +444,15 @@ async fn withdraw_intent(tx: &mut Tx, intent: Uuid, now: Timestamp) -> Result<()
 pub(crate) async fn reserve(
     tx: &mut Tx,
     intent: &Intent,
-    text: Option<String>,
+    message: Option<OutboundMessage>,
     facts: &Facts,
     terms: JudgeTerms<'_>,
 ) -> Result<Result<Reservation, Reason>, StoreError> {
-    let Some(text) = text else { return Ok(Err(Reason::BadText)) };
+    let Some(message) = message else { return Ok(Err(Reason::BadText)) };
+    let buttons = (!message.quick_replies.is_empty()).then(|| to_json("send.quick_replies", &message.quick_replies));
+    let buttons = buttons.transpose()?;
+    let snippet = message.made_from.as_ref().map(|(snippet, _)| snippet.as_str());
+    let language = message.made_from.as_ref().map(|(_, language)| language.code());
     // A comment has one private reply, whoever writes it; in a conversation a person may write more than once.
     if facts.answered && (intent.person.is_none() || intent.comment_id.is_some()) {
         return Ok(Err(Reason::AlreadyAnswered));
@@ -459,11 +464,14 @@ pub(crate) async fn reserve(
     let reserved = on_tx!(tx, |connection| {
         let again = sqlx::query(RESERVE_AGAIN)
             .bind(send.uuid())
-            .bind(&text)
+            .bind(&message.text)
             .bind(facts.epoch)
             .bind(attempt)
             .bind(until)
             .bind(terms.now.millis())
+            .bind(&buttons)
+            .bind(snippet)
+            .bind(language)
             .execute(&mut *connection)
             .await?
             .rows_affected();
@@ -472,11 +480,14 @@ pub(crate) async fn reserve(
         } else {
             sqlx::query(RESERVE)
                 .bind(send.uuid())
-                .bind(&text)
+                .bind(&message.text)
                 .bind(facts.epoch)
                 .bind(attempt)
                 .bind(until)
                 .bind(terms.now.millis())
+                .bind(&buttons)
+                .bind(snippet)
+                .bind(language)
                 .bind(intent.id.uuid())
                 .bind(intent.brand.as_str())
                 .bind(intent.account.as_str())
@@ -484,6 +495,7 @@ pub(crate) async fn reserve(
                 .bind(intent.cause.uuid())
                 .bind(intent.play.as_str())
                 .bind(intent.person.as_ref().map(|message| message.by.as_str()))
+                .bind(i64::from(intent.step))
                 .execute(connection)
                 .await?
                 .rows_affected()
@@ -498,7 +510,7 @@ pub(crate) async fn reserve(
         brand: intent.brand.clone(),
         account: intent.account.clone(),
         viewer: intent.viewer.clone(),
-        text,
+        message,
         attempt,
     }))
 }

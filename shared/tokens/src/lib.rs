@@ -104,17 +104,29 @@ pub enum Reads {
     Comments,
 }
 
-/// Takes room for one read of `account`'s, among all processes that read the same. Gives how long to wait for it.
-pub async fn read_slot(
+/// How late a read may be for its room, in ms: later ones would come in a rush, and take new room.
+const LATE_MS: i64 = 100;
+
+/// Takes room for one read of `account`'s, among all processes that read the same, and waits for it by `sleep`. A process that was
+/// held up takes new room, for what it missed is over.
+pub async fn read_room<S: Future<Output = ()>>(
     store: &Store,
     reads: Reads,
     account: &AccountId,
-    now: Timestamp,
-) -> Result<Duration, StoreError> {
+    clock: &Clock,
+    sleep: impl Fn(Duration) -> S,
+) -> Result<(), StoreError> {
     let what = match reads {
         Reads::Conversations => "conversations",
         Reads::Comments => "comments",
     };
-    let slot = store.take_slot(&format!("{what}/{account}"), READ_EVERY_MS, now).await?;
-    Ok(Duration::from_millis(u64::try_from(slot.since(now)).unwrap_or(0)))
+    let name = format!("{what}/{account}");
+    loop {
+        let now = clock();
+        let slot = store.take_slot(&name, READ_EVERY_MS, now).await?;
+        sleep(Duration::from_millis(u64::try_from(slot.since(now)).unwrap_or(0))).await;
+        if clock().since(slot) <= LATE_MS {
+            return Ok(());
+        }
+    }
 }

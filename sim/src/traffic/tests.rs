@@ -173,7 +173,7 @@ fn nobody_who_is_silent_or_taken_over_is_due_an_answer() {
             What::Said(Word::Start) => "start",
             What::Said(Word::Stop | Word::Perhaps) => "silence",
             What::Taken | What::Standby => "taken",
-            What::HumanWrote { .. } => "human",
+            What::HumanWrote { .. } | What::AskedForPerson => "human",
             What::Returned => "returned",
             What::Contact { .. } | What::Comment { .. } => continue,
         };

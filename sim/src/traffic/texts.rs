@@ -23,7 +23,6 @@ pub(super) const REPLIES: &[&str] = &[
 /// Direct messages.
 pub(super) const MESSAGES: &[&str] = &[
     "Hi! Do you have this in blue?",
-    "My order 10293 has not arrived yet",
     "Thanks a lot 🙏",
     "Hoi, wanneer gaat de winkel open?",
     "Hallo, gibt es das auch in grün?",
@@ -33,6 +32,16 @@ pub(super) const MESSAGES: &[&str] = &[
     "ok",
     "Can I return it within 14 days?",
     "https://example.com/wishlist/17",
+];
+
+/// Direct messages that a person of the brand has to answer.
+pub(super) const FOR_A_PERSON: &[&str] = &[
+    "My order 10293 has not arrived yet",
+    "Can I talk to a human please?",
+    "I want my money back",
+    "Kan ik een medewerker spreken?",
+    "Kann ich mit einem Mitarbeiter sprechen?",
+    "Je voudrais parler à un conseiller",
 ];
 
 /// Public comments.

@@ -89,6 +89,7 @@ impl Truth {
                 | What::Said(Word::Perhaps)
                 | What::Contact { .. }
                 | What::Comment { .. }
+                | What::AskedForPerson
                 | What::Standby
                 | What::Taken
                 | What::Returned

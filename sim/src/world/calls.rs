@@ -176,12 +176,15 @@ impl World {
         }
         let key = afterglow_domain::ViewerKey { account: message.account.clone(), viewer: message.person.clone() };
         let cause = match (&request.recipient, self.people.get(&key)) {
-            (Recipient::Person(_), Some(person)) => Some(self.cause(person, request)),
-            (Recipient::Comment(_), _) | (Recipient::Person(_), None) => None,
+            (Recipient::Person(_), Some(person)) if !request.is_confirmation() => Some(self.cause(person, request)),
+            (Recipient::Comment(_) | Recipient::Person(_), _) => None,
         };
         let person = self.people.entry(key).or_default();
         if request.by_person() {
             person.led_since.get_or_insert(message.at);
+        }
+        if request.is_confirmation() {
+            person.confirmations.push(message.at);
         }
         person.say(&message.mid, message.at, true, message.text.as_deref().unwrap_or_default());
         match (cause, &request.recipient) {

@@ -50,6 +50,8 @@ pub enum What {
     },
     /// They spoke of being written to. Comes beside the [`What::Contact`] or [`What::StoryReply`] that carried the words.
     Said(Word),
+    /// They wrote what a person of the brand has to answer. Comes beside the [`What::Contact`] that carried the words.
+    AskedForPerson,
     /// Their message arrived while another app owned the thread. Opens the window for that app, not for us.
     Standby,
     /// Another app took the thread.

@@ -52,6 +52,8 @@ pub struct Rules {
     pub grace_ms: i64,
     /// A message written by phone hands the conversation to that person.
     pub human_takes_over: bool,
+    /// For so long after a person's last word the conversation is theirs, in ms; then automation may speak again.
+    pub human_idle_ms: i64,
     /// What a message may answer.
     pub causes: Causes,
     /// Messages a second for each account.
@@ -72,6 +74,7 @@ impl Default for Rules {
         Self {
             grace_ms: 1000,
             human_takes_over: true,
+            human_idle_ms: afterglow_domain::DAY_MS,
             causes: Causes::StoryReplies,
             messages_per_second: 100,
             private_replies_per_hour: 750,

@@ -9,6 +9,9 @@ use super::fact::{Answer, Fact, What, Word};
 /// As many as Meta lets an app read back (Meta, "Conversations API": the 20 most recent messages).
 const LINES: usize = 20;
 
+/// How long it may take until a message that needs a person has been read, in ms.
+const ASKED_GRACE_MS: i64 = 30_000;
+
 /// A fact that raises or lifts a barrier.
 #[derive(Debug)]
 pub(super) struct Barrier<T> {
@@ -28,6 +31,8 @@ pub(super) enum Control {
     App,
     Standby,
     Human,
+    /// The person asked for one of the brand's people.
+    Asked,
     Ours,
 }
 
@@ -70,6 +75,8 @@ pub(super) struct Person {
     pub(super) controls: Vec<Barrier<Control>>,
     /// Since when a person answers from a console: from then on nobody is owed an automatic answer.
     pub(super) led_since: Option<Timestamp>,
+    /// When they were told that their stop was heard.
+    pub(super) confirmations: Vec<Timestamp>,
     pub(super) replies: Vec<Reply>,
     pub(super) lines: VecDeque<Line>,
 }
@@ -106,6 +113,7 @@ impl Person {
                 });
             }
             What::Comment { .. } => self.commented = true,
+            What::AskedForPerson => return raise(&mut self.controls, fact, Control::Asked, now),
             What::Said(word) => return raise(&mut self.words, fact, *word, now),
             What::Standby => return raise(&mut self.controls, fact, Control::Standby, now),
             What::Taken => return raise(&mut self.controls, fact, Control::App, now),
@@ -143,7 +151,7 @@ impl Person {
                 }
             }
             What::Said(_) => acknowledge(&mut self.words, &fact.key, now),
-            What::Standby | What::Taken | What::Returned | What::HumanWrote { .. } => {
+            What::Standby | What::Taken | What::Returned | What::HumanWrote { .. } | What::AskedForPerson => {
                 acknowledge(&mut self.controls, &fact.key, now);
             }
         }
@@ -159,9 +167,32 @@ impl Person {
         })
     }
 
+    /// The last stop that Meta told of.
+    pub(super) fn last_stop(&self) -> Option<&Barrier<Word>> {
+        self.words.iter().filter(|word| word.kind == Word::Stop).max_by_key(|stop| stop.at)
+    }
+
+    /// Whether a start that came after the last stop lifted it, and has been acknowledged for longer than `grace_ms`.
+    pub(super) fn lifted(&self, now: Timestamp, grace_ms: i64) -> bool {
+        let stop = self.last_stop().map(|stop| stop.at);
+        let mut starts = self.words.iter().filter(|word| word.kind == Word::Start && Some(word.at) > stop);
+        starts.any(|start| settled(start, now, grace_ms))
+    }
+
+    /// Whether the stop in force was confirmed: since the last start.
+    pub(super) fn is_confirmed(&self) -> bool {
+        let start = self.words.iter().filter(|word| word.kind == Word::Start).map(|start| start.at).max();
+        self.confirmations.iter().any(|at| start.is_none_or(|start| *at > start))
+    }
+
     /// The take-over that forbids a message at `now`, likewise.
-    pub(super) fn control_in_force(&self, now: Timestamp, grace_ms: i64) -> Option<&Barrier<Control>> {
+    pub(super) fn control_in_force(&self, now: Timestamp, rules: &super::Rules) -> Option<&Barrier<Control>> {
+        let grace_ms = rules.grace_ms;
         self.controls.iter().find(|taken| {
+            if matches!(taken.kind, Control::Human | Control::Asked) && now.since(taken.at) >= rules.human_idle_ms {
+                return false;
+            }
+            let grace_ms = if taken.kind == Control::Asked { grace_ms.max(ASKED_GRACE_MS) } else { grace_ms };
             taken.kind != Control::Ours
                 && settled(taken, now, grace_ms)
                 && !self.controls.iter().any(|c| c.kind == Control::Ours && c.at >= taken.at)
@@ -172,7 +203,7 @@ impl Person {
     pub(super) fn owned_by_another_app(&self) -> bool {
         self.controls
             .iter()
-            .filter(|c| c.kind != Control::Human)
+            .filter(|c| !matches!(c.kind, Control::Human | Control::Asked))
             .max_by_key(|c| (c.at, c.kind == Control::Ours))
             .is_some_and(|c| c.kind != Control::Ours)
     }

@@ -36,6 +36,14 @@ impl Request {
     }
 }
 
+impl Request {
+    /// Whether it tells somebody that their stop was heard: the metadata of whoever is judged says so.
+    pub(super) fn is_confirmation(&self) -> bool {
+        matches!(&self.content, Content::Message { metadata: Some(metadata), .. }
+            if metadata.rsplit_once('.').is_some_and(|(_, class)| class == "stop"))
+    }
+}
+
 /// What the request wants done.
 #[derive(Debug)]
 pub(super) enum Content {

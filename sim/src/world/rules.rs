@@ -15,6 +15,8 @@ const WINDOW_MS: i64 = DAY_MS;
 const HUMAN_AGENT_MS: i64 = 7 * DAY_MS;
 /// A private reply to a comment on a post or reel (Meta, "Private replies", read in 2026).
 const COMMENT_MS: i64 = 7 * DAY_MS;
+/// What it takes to say that a stop was heard, in any language.
+const CONFIRMATION_BYTES: usize = 300;
 /// A private reply during a broadcast, which Instagram ends after four hours.
 const LIVE_MS: i64 = 4 * HOUR_MS;
 
@@ -113,20 +115,25 @@ impl World {
 
     fn judge_barriers(&self, person: &Person, request: &Request, now: Timestamp, found: &mut Vec<Violation>) {
         let grace_ms = self.rules.grace_ms;
-        if matches!(request.content, Content::Message { .. })
+        if request.is_confirmation() {
+            judge_confirmation(person, request, (now, grace_ms), found);
+        } else if matches!(request.content, Content::Message { .. })
             && let Some(stop) = person.stop_in_force(now, grace_ms)
             && let Some(acknowledged) = stop.acknowledged
         {
             found.push(Violation::AfterOptOut { said: stop.at, acknowledged, late_ms: now.since(acknowledged) });
         }
-        if let Some(taken) = person.control_in_force(now, grace_ms) {
+        if let Some(taken) = person.control_in_force(now, &self.rules) {
             match taken.kind {
                 Control::App => found.push(Violation::HandedOver { by: "app", since: taken.at }),
-                Control::Human if self.rules.human_takes_over && !request.by_person() => {
+                Control::Human if self.rules.human_takes_over && !request.by_person() && !request.is_confirmation() => {
                     found.push(Violation::HandedOver { by: "person", since: taken.at });
                 }
                 Control::Standby => found.push(Violation::StandbyThread),
-                Control::Human | Control::Ours => {}
+                Control::Asked if !request.by_person() && !request.is_confirmation() => {
+                    found.push(Violation::HandedOver { by: "asked", since: taken.at });
+                }
+                Control::Human | Control::Asked | Control::Ours => {}
             }
         }
     }
@@ -145,7 +152,7 @@ impl World {
             found.push(Violation::MetadataRepeated { metadata: metadata.into(), first: *first });
         }
         // A person may write more than once; that a machine does not is our promise.
-        if request.by_person() {
+        if request.by_person() || request.is_confirmation() {
             return;
         }
         let (Recipient::Person(_), Some(person)) = (&request.recipient, person) else { return };
@@ -187,6 +194,26 @@ pub(super) enum Cause {
     Used(String),
     /// Nothing.
     None,
+}
+
+/// The one automatic message that may follow a stop.
+fn judge_confirmation(
+    person: &Person,
+    request: &Request,
+    (now, grace_ms): (Timestamp, i64),
+    found: &mut Vec<Violation>,
+) {
+    if person.last_stop().is_none() || person.lifted(now, grace_ms) {
+        found.push(Violation::ConfirmationUnfounded);
+    }
+    if person.is_confirmed() {
+        found.push(Violation::ConfirmedTwice);
+    }
+    if let Content::Message { text: Some(text), .. } = &request.content
+        && (text.contains(['?', '!']) || text.contains("http") || text.len() > CONFIRMATION_BYTES)
+    {
+        found.push(Violation::ConfirmationAdvertises { text: text.clone() });
+    }
 }
 
 fn judge_window(request: &Request, person: Option<&Person>, now: Timestamp, found: &mut Vec<Violation>) {

@@ -36,6 +36,21 @@ impl World {
         replies.filter_map(|reply| Some(started.get(&reply.answered?)?.since(reply.told))).collect()
     }
 
+    /// People whose stop was acknowledged at least `patience_ms` ago, and who were never told that it was heard. Excused is who
+    /// cannot be told: the window had closed, or another app has the thread.
+    pub fn unconfirmed(&self, now: Timestamp, patience_ms: i64) -> Vec<(AccountId, ViewerId)> {
+        let left = self.people.iter().filter(|(_, person)| {
+            let told_in_time = person.last_stop().and_then(|stop| Some((stop.at, stop.acknowledged?)));
+            let told_in_time = told_in_time.is_some_and(|(said, acknowledged)| {
+                now.since(acknowledged) >= patience_ms && acknowledged.since(said) < DAY_MS
+            });
+            told_in_time && !person.lifted(now, 0) && !person.is_confirmed() && !person.owned_by_another_app()
+        });
+        let mut left: Vec<_> = left.map(|(viewer, _)| (viewer.account.clone(), viewer.viewer.clone())).collect();
+        left.sort();
+        left
+    }
+
     /// Story replies that were acknowledged at least `patience_ms` ago, had an answer due, and got none.
     ///
     /// Excused is a reply of somebody who says stop (or perhaps), or is taken over, before the patience has run out:

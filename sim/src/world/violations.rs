@@ -41,7 +41,7 @@ pub enum Violation {
     NoCause,
     /// A message to somebody whom a person of the brand, or another app, had taken over.
     HandedOver {
-        /// Who took over: `app` or `person`.
+        /// Who took over: `app` or `person`; or the viewer `asked` for one.
         by: &'static str,
         /// When.
         since: Timestamp,
@@ -79,6 +79,15 @@ pub enum Violation {
     },
     /// The Human Agent tag without Meta's grant.
     HumanAgentNotGranted,
+    /// A stop was confirmed that nobody said, or that was taken back.
+    ConfirmationUnfounded,
+    /// A stop was confirmed a second time.
+    ConfirmedTwice,
+    /// A confirmation that asks, links or goes on and on: it is for nothing but to say that the stop was heard.
+    ConfirmationAdvertises {
+        /// What it says.
+        text: String,
+    },
 }
 
 impl Violation {
@@ -99,6 +108,9 @@ impl Violation {
             Violation::UnknownComment { .. } => "unknown_comment",
             Violation::CommentTooOld { .. } => "comment_too_old",
             Violation::HumanAgentNotGranted => "human_agent_not_granted",
+            Violation::ConfirmationUnfounded => "confirmation_unfounded",
+            Violation::ConfirmedTwice => "confirmed_twice",
+            Violation::ConfirmationAdvertises { .. } => "confirmation_advertises",
         }
     }
 }

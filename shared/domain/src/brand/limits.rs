@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{DAY_MS, Timestamp};
+use crate::{DAY_MS, Timestamp, WindowRule};
 
 /// How much a brand says at most by itself, and when nothing. Meta's own limits hold as well; the stricter one wins. Nothing is
 /// limited unless the brand wants it: each interaction has one answer in any case, and who is not answered is a person lost.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct SendLimits {
@@ -23,10 +23,39 @@ pub struct SendLimits {
     pub quiet_hours: Option<QuietHours>,
     /// Meta granted this brand's app the Human Agent feature: a person may answer until 7 days after the viewer's last action.
     pub human_agent: bool,
+    /// Days for which a first message that came through a click-to-message ad lets automation answer, 1 to 7. Meta says that "the
+    /// window may last up to 7 days from that message" ("Messenger Platform and IG Messaging API policy", read 2026): 1 is
+    /// what is certain.
+    pub ad_window_days: u8,
     /// Added to every automatic message, on a line of its own: who or what writes. Some laws ask for it (California Business
     /// and Professions Code §17941; EU AI Act, Article 50).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disclosure: Option<String>,
+}
+
+impl Default for SendLimits {
+    fn default() -> Self {
+        Self {
+            per_viewer_day: 0,
+            per_viewer_week: 0,
+            per_account_hour: 0,
+            same_text_hours: 0,
+            quiet_hours: None,
+            human_agent: false,
+            ad_window_days: 1,
+            disclosure: None,
+        }
+    }
+}
+
+impl SendLimits {
+    /// How long a right to answer lasts for this brand, in ms: Meta's time, or less.
+    pub fn window_ms(&self, rule: WindowRule) -> i64 {
+        match rule {
+            WindowRule::Ad => i64::from(self.ad_window_days.clamp(1, 7)) * DAY_MS,
+            other => other.length_ms(),
+        }
+    }
 }
 
 /// A span of each day, in minutes after midnight; over midnight if it ends before it begins.

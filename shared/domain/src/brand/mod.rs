@@ -1,22 +1,26 @@
 //! What a brand sets for itself: the brand document as data. Its text form is YAML, and is read by `afterglow-rules`.
 
 mod limits;
+mod people;
 mod plays;
 mod retention;
 mod rules;
 mod scoring;
+mod snippets;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Kind, PlayId};
+use crate::{Kind, Language, PlayId};
 
 pub use limits::{QuietHours, SendLimits};
-pub use plays::{PlayRule, Rollout, Snippet, Trigger};
+pub use people::{DraftRules, HandoverRules, ModerationAction, ModerationRules, NeedsPerson, OptOutRules, SafetyRules};
+pub use plays::{DraftRule, PlayRule, Rollout, Step, Trigger, WhenClosed};
 pub use retention::Retention;
 pub use rules::{SegmentRule, SegmentRules, Sla, TagRule};
 pub use scoring::{Scoring, Signal};
+pub use snippets::{IceBreaker, QuickReply, Snippet};
 
 /// A brand's settings, stored as one JSON document.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -35,6 +39,27 @@ pub struct BrandSettings {
     pub plays: Vec<PlayRule>,
     /// What can be said, by name.
     pub snippets: BTreeMap<String, Snippet>,
+    /// The language of the snippets' own texts, and of those who cannot be told to use another.
+    #[serde(skip_serializing_if = "people::is_default_language")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
+    pub language: Language,
+    /// What snippets can name beside the viewer: an address, opening hours.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub values: BTreeMap<String, String>,
+    /// Questions that can be tapped in an empty conversation, at most 4; none given: those that the accounts have are left
+    /// alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ice_breakers: Option<Vec<IceBreaker>>,
+    /// What happens when a viewer says stop or start.
+    pub opt_out: OptOutRules,
+    /// When a person takes over.
+    pub handover: HandoverRules,
+    /// What becomes of spam and abuse.
+    pub moderation: ModerationRules,
+    /// On what ground a model drafts answers.
+    pub drafts: DraftRules,
+    /// When a play is silenced by itself.
+    pub safety: SafetyRules,
     /// How much is said at most, and when nothing.
     pub limits: SendLimits,
     /// How long what is kept.
@@ -50,6 +75,14 @@ impl Default for BrandSettings {
             sla: Sla::default(),
             plays: Vec::new(),
             snippets: BTreeMap::new(),
+            language: Language::default(),
+            values: BTreeMap::new(),
+            ice_breakers: None,
+            opt_out: OptOutRules::default(),
+            handover: HandoverRules::default(),
+            moderation: ModerationRules::default(),
+            drafts: DraftRules::default(),
+            safety: SafetyRules::default(),
             limits: SendLimits::default(),
             retention: Retention::default(),
         }
@@ -65,8 +98,10 @@ impl BrandSettings {
             when: None,
             rollout: Rollout::On,
             say: "thanks".into(),
+            steps: Vec::new(),
+            draft: None,
         };
-        let snippets = BTreeMap::from([("thanks".to_owned(), Snippet { text: text.to_owned() })]);
+        let snippets = BTreeMap::from([("thanks".to_owned(), Snippet::plain(text))]);
         Self { plays: vec![play], snippets, ..Self::default() }
     }
 

@@ -1,11 +1,14 @@
 //! When something is said, and what.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 
-use crate::{Kind, PlayId, Segment, ViewerKey};
+use crate::{Kind, Language, PlayId, Segment, Span, ViewerKey};
 
-/// What to say and when.
+/// What to say and when: one answer (`say`), or a sequence (`steps`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -22,8 +25,66 @@ pub struct PlayRule {
     #[serde(default)]
     #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub rollout: Rollout,
+    /// The snippet that is said at once; for a play that says one thing.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub say: String,
+    /// What is said at once and later, each judged afresh when its time has come; instead of `say`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<Step>,
+    /// A model drafts the answer from the brand's facts; `say`, if given, is what a person is offered where it cannot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub draft: Option<DraftRule>,
+}
+
+/// One message of a sequence. It is not said if the viewer answered the step before, or bought, or said stop, or if a person
+/// has the conversation.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Step {
+    /// How long after the interaction that started the play: `0m`, `90m`, `2h`, `2d`; later than the step before.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
+    pub after: Span,
     /// The snippet that is said.
     pub say: String,
+    /// What becomes of it if no window is open then.
+    #[serde(default)]
+    pub closed: WhenClosed,
+}
+
+/// What becomes of a step when no window is open for it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum WhenClosed {
+    /// The sequence ends.
+    #[default]
+    End,
+    /// A person is asked: they may write for 7 days after the viewer's last action, where Meta granted Human Agent.
+    Person,
+}
+
+/// How a model's draft is treated.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct DraftRule {
+    /// Drafts of at least this confidence, 1 to 100, go to the gate without being read; none: a person reads every one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unread_from: Option<u8>,
+}
+
+impl PlayRule {
+    /// What is said, and when: the steps, or the one answer as a step of its own.
+    pub fn steps(&self) -> Cow<'_, [Step]> {
+        if self.steps.is_empty() {
+            let only = Step { after: Span::default(), say: self.say.clone(), closed: WhenClosed::default() };
+            Cow::Owned(vec![only])
+        } else {
+            Cow::Borrowed(&self.steps)
+        }
+    }
 }
 
 /// What starts a play.
@@ -37,21 +98,22 @@ pub struct Trigger {
     /// One of these words or phrases stands in the text, whole, in upper or lower case.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub keywords: Vec<String>,
+    /// The same by language: whoever writes one of them is answered in that language.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[cfg_attr(feature = "schema", schemars(with = "BTreeMap<String, Vec<String>>"))]
+    pub keywords_in: BTreeMap<Language, Vec<String>>,
+    /// A quick reply, ice breaker or button with one of these payloads was tapped.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub payloads: Vec<String>,
     /// The interaction brought the viewer into this segment.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub segment_entered: Option<Segment>,
     /// The interaction gave the viewer this tag.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tag_added: Option<String>,
-}
-
-/// What can be said.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct Snippet {
-    /// UTF-8, 1 to 1000 **bytes** (Meta, "Send messages", Instagram).
-    pub text: String,
+    /// The viewer said that they want to be written to again ("start"): a welcome. Other plays do not answer that word.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub opted_in: bool,
 }
 
 /// For whom a play works.

@@ -57,6 +57,7 @@ pub(super) fn default_tags() -> Vec<TagRule> {
         tag("hot lead", "segment == 'hot' && score >= 15.0"),
         tag("repeat viewer", "hours_since_repeat_view < 168.0"),
         tag("needs reply", "needs_reply"),
+        tag("overdue", "hours_overdue > 0.0"),
     ]
 }
 

@@ -202,6 +202,33 @@ impl GraphClient {
         read(request.send().await?).await
     }
 
+    /// Asks that another node than the account be changed, in its name.
+    pub(super) async fn post_node(
+        &self,
+        account: &GraphAccount<'_>,
+        node: &str,
+        body: &serde_json::Value,
+    ) -> Result<Answer, NoAnswer> {
+        let request = self.http.post(self.url(account, node, "")).bearer_auth(account.token.expose_secret()).json(body);
+        read(request.send().await?).await
+    }
+
+    /// Asks that a node, or what hangs on it, be deleted.
+    pub(super) async fn delete(
+        &self,
+        account: &GraphAccount<'_>,
+        node: &str,
+        edge: &str,
+        body: Option<&serde_json::Value>,
+    ) -> Result<Answer, NoAnswer> {
+        let request = self.http.delete(self.url(account, node, edge)).bearer_auth(account.token.expose_secret());
+        let request = match body {
+            Some(body) => request.json(body),
+            None => request,
+        };
+        read(request.send().await?).await
+    }
+
     pub(super) async fn get(
         &self,
         account: &GraphAccount<'_>,

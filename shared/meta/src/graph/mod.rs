@@ -12,6 +12,8 @@
 //! | `comments` | posts and their comments, for the same |
 //! | `oauth` | how an account is connected, and its token kept alive |
 //! | `insights` | live Stories and their figures |
+//! | `moderation` | hiding, showing and deleting comments |
+//! | `profile` | ice breakers |
 //! | `subscriptions` | which webhook fields an account is subscribed to |
 //! | `errors` | the table of error codes, with what each asks of us |
 //! | `usage` | how much of the limits is used, from the headers |
@@ -21,7 +23,9 @@ mod comments;
 mod conversation;
 pub mod errors;
 mod insights;
+mod moderation;
 mod oauth;
+mod profile;
 mod send;
 mod subscriptions;
 mod sweep;
@@ -33,6 +37,7 @@ pub use conversation::{ReadError, ThreadMessage};
 pub use errors::{ErrorClass, GraphError};
 pub use insights::LiveStory;
 pub use oauth::{App, Connected, LivingToken, OAuthError};
+pub use profile::{IceBreakerQuestion, IceBreakers};
 pub use send::{Recipient, SendMessage, SendOutcome, SendReport};
 pub use subscriptions::wanted_fields;
 pub use sweep::{ConversationPage, MovedConversation, SweptMessage};

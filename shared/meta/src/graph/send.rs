@@ -1,6 +1,6 @@
 //! The Send API, and what its answers mean.
 
-use afterglow_domain::{HumanAgent, ViewerId};
+use afterglow_domain::{HumanAgent, QuickReplyButton, ViewerId};
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 use serde_json::json;
@@ -25,6 +25,8 @@ pub struct SendMessage<'a> {
     pub recipient: Recipient<'a>,
     /// UTF-8, at most 1000 bytes.
     pub text: &'a str,
+    /// What can be tapped below it, at most 13.
+    pub quick_replies: &'a [QuickReplyButton],
     /// Comes back in the echo: by it a send is known again. At most 1000 characters.
     pub metadata: &'a str,
     /// For a person's answer after the standard window.
@@ -77,6 +79,10 @@ impl GraphClient {
             "recipient": recipient,
             "message": { "text": message.text, "metadata": message.metadata },
         });
+        if !message.quick_replies.is_empty() {
+            let button = |b: &QuickReplyButton| json!({"content_type": "text", "title": b.title, "payload": b.payload});
+            body["message"]["quick_replies"] = message.quick_replies.iter().map(button).collect();
+        }
         if message.tag.is_some() {
             body["messaging_type"] = json!("MESSAGE_TAG");
             body["tag"] = json!("HUMAN_AGENT");

@@ -7,7 +7,7 @@ use afterglow_domain::Login;
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 
-use super::client::{GraphAccount, GraphClient, NoAnswer};
+use super::client::{Answer, GraphAccount, GraphClient, NoAnswer};
 use super::conversation::ReadError;
 use super::errors::GraphError;
 
@@ -67,16 +67,22 @@ impl GraphClient {
     /// Subscribes the account to exactly these fields.
     pub async fn subscribe(&self, account: &GraphAccount<'_>, fields: &[&str]) -> Result<(), ReadError> {
         let body = serde_json::json!({ "subscribed_fields": fields });
-        let answer = self.post(account, "subscribed_apps", &body).await.map_err(|error| match error {
-            NoAnswer::NotConnected(error) | NoAnswer::InDoubt(error) => ReadError::Unavailable(error.to_string()),
-            NoAnswer::TooLong => ReadError::Strange,
-        })?;
-        if (200..300).contains(&answer.status) {
-            return Ok(());
-        }
-        Err(match GraphError::read(answer.status, &answer.body, account.token.expose_secret()) {
-            Some(error) if answer.status < 500 => ReadError::Refused(error),
-            _ => ReadError::Unavailable(format!("status {}", answer.status)),
-        })
+        let answer = self.post(account, "subscribed_apps", &body).await;
+        done(account, answer)
     }
+}
+
+/// Whether Meta did what it was asked to do, where doing it twice does no harm.
+pub(super) fn done(account: &GraphAccount<'_>, answer: Result<Answer, NoAnswer>) -> Result<(), ReadError> {
+    let answer = answer.map_err(|error| match error {
+        NoAnswer::NotConnected(error) | NoAnswer::InDoubt(error) => ReadError::Unavailable(error.to_string()),
+        NoAnswer::TooLong => ReadError::Strange,
+    })?;
+    if (200..300).contains(&answer.status) {
+        return Ok(());
+    }
+    Err(match GraphError::read(answer.status, &answer.body, account.token.expose_secret()) {
+        Some(error) if answer.status < 500 => ReadError::Refused(error),
+        _ => ReadError::Unavailable(format!("status {}", answer.status)),
+    })
 }

@@ -55,6 +55,7 @@ fn control_change(interaction: &Interaction, our_apps: &[String]) -> Option<Cont
         account: interaction.account.clone(),
         viewer: interaction.viewer.clone()?,
         control,
+        reason: None,
         cause: interaction.id,
         occurred: interaction.occurred,
         received: interaction.received,

@@ -2,5 +2,6 @@
 
 mod corpus;
 mod handover;
+mod language;
 mod lists;
 mod moderation;

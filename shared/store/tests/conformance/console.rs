@@ -1,9 +1,7 @@
 //! What the console does: people, sessions, claims, what people write and refuse.
 
-use afterglow_domain::{
-    BrandId, ConsentState, Control, Decision, Facts, Intent, Interaction, PersonsMessage, PlayId, Reason,
-};
-use afterglow_store::{Deed, ForgetKey, Judged, KillSwitch, Role, SendStatus, Start};
+use afterglow_domain::{BrandId, ConsentState, Control, Decision, Intent, Interaction, PersonsMessage, PlayId, Reason};
+use afterglow_store::{Case, Deed, ForgetKey, Judged, KillSwitch, Role, SendStatus, Start};
 use secrecy::SecretString;
 
 use crate::given::{
@@ -216,7 +214,7 @@ async fn a_lifted_switch_lets_be_judged_anew(given: Given) {
     ready(&given).await;
     let causes = [message("1", 1), message("2", 1)];
     apply(&given.store, &causes).await;
-    let silenced = |_: &mut Facts| (Decision::hold(vec![Reason::Silenced]), None);
+    let silenced = |_: &mut Case| (Decision::hold(vec![Reason::Silenced]), None);
     let switch = KillSwitch::Brand(lumen());
     given.store.set_kill_switch(&switch, "ada", "a drill", NOW).await.unwrap();
     for cause in &causes {

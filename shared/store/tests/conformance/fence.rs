@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use afterglow_domain::{ConsentState, Control, Decision, IntentStatus, Reason};
-use afterglow_store::{Judged, SendStatus, Start};
+use afterglow_store::{Case, Judged, SendStatus, Start};
 use tokio::sync::Barrier;
 
 use crate::given::{
@@ -98,27 +98,31 @@ async fn a_hand_over_fences_like_a_stop(given: Given) {
     let intent = intent_for(&cause);
     let reservation = reserve(&given.store, &intent, NOW).await;
     for (who, n, epoch) in
-        [(Control::Automation, 1, 0), (Control::App, 5, 1), (Control::App, 5, 1), (Control::Person, 7, 1)]
+        [(Control::Automation, 1, 0), (Control::App, 5, 1), (Control::App, 5, 1), (Control::Person, 7, 2)]
     {
         assert_eq!(given.store.record_control(&control("1", who, n), NOW).await.unwrap(), epoch, "{who:?} at {n}");
     }
     // Said before the takeover, or with it, and heard after it.
     for n in [6, 7] {
-        assert_eq!(given.store.record_control(&control("1", Control::Automation, n), NOW).await.unwrap(), 1);
+        assert_eq!(given.store.record_control(&control("1", Control::Automation, n), NOW).await.unwrap(), 2);
     }
     assert_eq!(given.store.start_send(&reservation, NOW, LEASE_MS).await.unwrap(), Start::Fenced);
-    let mut handed_over = false;
+    let mut handed_over = (false, Some(NOW));
     let judged = given
         .store
-        .judge(&intent, crate::given::terms(NOW), |facts| {
-            handed_over = facts.handed_over;
+        .judge(&intent, crate::given::terms(NOW), |case: &mut Case| {
+            handed_over = (case.facts.handed_over, case.facts.person_spoke);
             (Decision::hold(vec![Reason::HandedOver]), None)
         })
         .await
         .unwrap();
-    assert!(handed_over);
+    assert_eq!(handed_over, (true, Some(at(7))), "the app gave it back; the person wrote in the same moment");
     assert_eq!(judged, Judged::Decided(Decision::hold(vec![Reason::HandedOver])));
-    assert_eq!(given.store.record_control(&control("1", Control::Automation, 8), NOW).await.unwrap(), 1);
+    assert_eq!(given.store.record_control(&control("1", Control::Automation, 8), NOW).await.unwrap(), 2);
+    assert_eq!(given.store.record_control(&control("1", Control::Person, 9), NOW).await.unwrap(), 3);
+    let detail = given.store.brand(&lumen()).viewer(&key("1"), 1).await.unwrap().unwrap();
+    assert!(detail.handed_over);
+    assert_eq!(given.store.record_control(&control("1", Control::Automation, 10), NOW).await.unwrap(), 3);
     let detail = given.store.brand(&lumen()).viewer(&key("1"), 1).await.unwrap().unwrap();
     assert!(!detail.handed_over, "given back");
 }
@@ -157,8 +161,8 @@ async fn the_facts_are_those_under_the_lock(given: Given) {
         }
         given
             .store
-            .judge(&intent, crate::given::terms(NOW), |facts| {
-                seen.push(facts.clone());
+            .judge(&intent, crate::given::terms(NOW), |case: &mut Case| {
+                seen.push(case.facts.clone());
                 (Decision::defer(at(5_000), Reason::NoContact), None)
             })
             .await

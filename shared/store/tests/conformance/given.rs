@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use afterglow_domain::{
     AccountId, Body, BrandId, BrandSettings, Channel, ConsentChange, ConsentState, Control, ControlChange, Decision,
-    DerivedId, Facts, Intent, Interaction, InteractionId, Kind, Message, PlayId, Segment, Source, Timestamp, ViewerId,
-    ViewerKey,
+    DerivedId, Intent, Interaction, InteractionId, Kind, Message, OutboundMessage, PlayId, Segment, Source, Timestamp,
+    ViewerId, ViewerKey,
 };
 use afterglow_store::{
-    Account, Brand, FoldInput, FoldOutput, JudgeTerms, Judged, OutboxMessage, Reservation, SealedToken, SendStatus,
-    Store, StoreOptions, ViewerRow,
+    Account, Brand, Case, FoldInput, FoldOutput, JudgeTerms, Judged, OutboxMessage, Reservation, SealedToken,
+    SendStatus, Store, StoreOptions, ViewerRow,
 };
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 
@@ -220,7 +220,7 @@ pub(crate) async fn apply(store: &Store, batch: &[Interaction]) -> afterglow_sto
 pub(crate) fn intent_for(cause: &Interaction) -> Intent {
     let play = PlayId::new("story-reply");
     Intent {
-        id: Intent::derive_id(&play, cause.id),
+        id: Intent::derive_id(&play, cause.id, 0),
         brand: cause.brand.clone(),
         account: cause.account.clone(),
         viewer: cause.viewer.clone().unwrap(),
@@ -229,6 +229,9 @@ pub(crate) fn intent_for(cause: &Interaction) -> Intent {
         cause_kind: Kind::StoryReply,
         cause_occurred: cause.occurred,
         comment_id: None,
+        step: 0,
+        due: None,
+        language: None,
         person: None,
         created: NOW,
     }
@@ -239,11 +242,11 @@ pub(crate) fn terms(now: Timestamp) -> JudgeTerms<'static> {
 }
 
 /// A policy that only minds what the viewer said.
-pub(crate) fn unless_told_to_stop(facts: &mut Facts) -> (Decision, Option<String>) {
-    match facts.consent {
+pub(crate) fn unless_told_to_stop(case: &mut Case) -> (Decision, Option<OutboundMessage>) {
+    match case.facts.consent {
         Some(ConsentState::OptedOut) => (Decision::drop(vec![afterglow_domain::Reason::OptedOut]), None),
         Some(ConsentState::Ambiguous) => (Decision::hold(vec![afterglow_domain::Reason::PerhapsOptedOut]), None),
-        Some(ConsentState::OptedIn) | None => (Decision::send(), Some("Thank you!".into())),
+        Some(ConsentState::OptedIn) | None => (Decision::send(), Some(OutboundMessage::plain("Thank you!"))),
     }
 }
 
@@ -283,6 +286,7 @@ pub(crate) fn control(viewer: &str, control: Control, n: i64) -> ControlChange {
         account: AccountId::new(ACCOUNT),
         viewer: ViewerId::new(viewer),
         control,
+        reason: None,
         cause: InteractionId::derive(&["control", viewer, &n.to_string()]),
         occurred: at(n),
         received: at(n),

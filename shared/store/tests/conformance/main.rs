@@ -14,6 +14,7 @@ mod forgotten;
 mod given;
 mod interactions;
 mod outbox;
+mod plays;
 mod quarantine;
 mod retention;
 mod schedules;

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use afterglow_domain::{Decision, DerivedId, Intent, IntentId, IntentStatus, Reason, SendId, Verdict};
+use afterglow_domain::{Decision, DerivedId, Intent, IntentId, IntentStatus, OutboundMessage, Reason, SendId, Verdict};
 use afterglow_store::{Expired, Finished, Judged, Resolution, SendOutcome, SendStatus, Start};
 
 use crate::given::{
@@ -238,7 +238,11 @@ async fn what_cannot_be_found_waits_for_a_person(given: Given) {
     assert_eq!(last.send.unwrap().1, SendStatus::Unknown);
     // Another answer to the same interaction does not go out beside it.
     let another = Intent { id: IntentId::derive(&["intent", "another"]), ..intent };
-    let judged = given.store.judge(&another, terms(NOW), |_| (Decision::send(), Some("x".into()))).await.unwrap();
+    let judged = given
+        .store
+        .judge(&another, terms(NOW), |_| (Decision::send(), Some(OutboundMessage::plain("x"))))
+        .await
+        .unwrap();
     assert_eq!(judged, Judged::Decided(Decision::drop(vec![Reason::AlreadyAnswered])));
 }
 

@@ -41,6 +41,7 @@ impl Mill {
 
     fn message(&mut self, happening: Happening, actor: Actor, rng: &mut StdRng) -> Event {
         let mut message = Message { mid: self.mid(rng), ..Message::default() };
+        let mut asks = false;
         match happening {
             Happening::MediaMessage => message.attachments = self.attachments(rng),
             Happening::StoryMention => message.attachments = vec![attachment("story_mention", self.next())],
@@ -59,14 +60,20 @@ impl Mill {
                 message.text = Some("Hi".into());
                 message.referral = Some(ad_referral());
             }
+            Happening::Message if chance(rng, 25) => {
+                message.text = Some(one_of(rng, texts::FOR_A_PERSON).into());
+                self.people.memory(actor.account, actor.rank).human = true;
+                asks = true;
+            }
             _ => message.text = Some(one_of(rng, texts::MESSAGES).into()),
         }
         if message.text.is_some() && message.quick_reply.is_none() {
             Self::remember(&mut self.messages, actor, &message.mid);
         }
-        let fact =
-            self.fact(actor, &message.mid, What::Contact { text: Some(message.text.clone().unwrap_or_default()) });
-        self.event(actor, Part::messaging(&self.item(actor, Payload::Message(message))), vec![fact])
+        let text = message.text.clone().unwrap_or_default();
+        let mut facts = vec![self.fact(actor, &message.mid, What::Contact { text: Some(text) })];
+        facts.extend(asks.then(|| self.fact(actor, &message.mid, What::AskedForPerson)));
+        self.event(actor, Part::messaging(&self.item(actor, Payload::Message(message))), facts)
     }
 
     /// A Story reply; with a word, if it speaks of being written to.

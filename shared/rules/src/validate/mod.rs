@@ -1,17 +1,18 @@
 //! What a document must fulfil beyond its form: every fault that could be seen is said when it is applied, not when a viewer
 //! waits.
 
+mod people;
+mod plays;
+mod snippets;
+
 use std::collections::BTreeSet;
 
-use afterglow_domain::{Kind, Scoring, WindowRule};
+use afterglow_domain::Scoring;
 use serde_saphyr::Spanned;
 
 use crate::condition::Condition;
 use crate::document::{Document, Ground, Problem, coordinates};
 use crate::vocabulary::Scope;
-
-/// UTF-8 bytes that an Instagram message may have (Meta, "Send messages", as read in 2026).
-const MESSAGE_MAX_BYTES: usize = 1000;
 
 struct Findings<'a> {
     ground: &'a Ground<'a>,
@@ -19,6 +20,12 @@ struct Findings<'a> {
 }
 
 impl Findings<'_> {
+    /// Something wrong within a text of the document.
+    fn add_within(&mut self, place: Option<&Spanned<String>>, line: u32, column: u32, message: String) {
+        let (line, column) = self.ground.within(place, line, column);
+        self.found.push(Problem { line, column, message });
+    }
+
     fn add<T>(&mut self, place: Option<&Spanned<T>>, message: impl Into<String>) {
         let (line, column) = coordinates(place);
         self.found.push(Problem { line, column, message: message.into() });
@@ -26,8 +33,7 @@ impl Findings<'_> {
 
     fn condition(&mut self, place: Option<&Spanned<String>>, text: &str, scope: Scope, whose: &str) {
         if let Err(error) = Condition::compile(text, scope) {
-            let (line, column) = self.ground.within(place, error.line, error.column);
-            self.found.push(Problem { line, column, message: format!("{whose}: {}", error.message) });
+            self.add_within(place, error.line, error.column, format!("{whose}: {}", error.message));
         }
     }
 
@@ -39,6 +45,16 @@ impl Findings<'_> {
     }
 }
 
+/// What is allowed, and perhaps not meant, in the order of the text.
+pub(crate) fn warnings(document: &Document, ground: &Ground<'_>) -> Vec<Problem> {
+    let mut findings = Findings { ground, found: Vec::new() };
+    plays::warn(document, &mut findings);
+    snippets::warn(document, &mut findings);
+    let mut found = findings.found;
+    found.sort();
+    found
+}
+
 /// All that is wrong, in the order of the text.
 pub(crate) fn problems(document: &Document, ground: &Ground<'_>) -> Vec<Problem> {
     let mut findings = Findings { ground, found: Vec::new() };
@@ -46,8 +62,10 @@ pub(crate) fn problems(document: &Document, ground: &Ground<'_>) -> Vec<Problem>
     scoring(&document.scoring, &mut findings);
     segments(document, &mut findings);
     tags(document, &mut findings);
-    plays(document, &mut findings);
-    snippets(document, &mut findings);
+    plays::check(document, &mut findings);
+    snippets::check(document, &mut findings);
+    people::check(document, &mut findings);
+    limits(document, &mut findings);
     let mut found = findings.found;
     found.sort();
     found
@@ -119,61 +137,21 @@ fn tags(document: &Document, findings: &mut Findings<'_>) {
     }
 }
 
-fn plays(document: &Document, findings: &mut Findings<'_>) {
-    let mut names = BTreeSet::new();
-    for (n, play) in document.plays.iter().enumerate() {
-        let place = findings.ground.places.plays.get(n);
-        let name = place.and_then(|place| place.name.as_ref());
-        let title = play.name.as_str();
-        if !is_slug(title, "-_") {
-            findings.add(name, format!("play {title:?}: a name has lower-case letters, digits, - and _, at most 64"));
-        }
-        if !names.insert(title) {
-            findings.add(name, format!("there are two plays called {title:?}"));
-        }
-        if let Some(when) = &play.when {
-            let place = place.and_then(|place| place.when.as_ref());
-            findings.condition(place, when, Scope::Play, &format!("play {title:?}"));
-        }
-        if !document.snippets.contains_key(&play.say) {
-            let place = place.and_then(|place| place.say.as_ref());
-            findings.add(place, format!("play {title:?} says {:?}, and there is no such snippet", play.say));
-        }
-        let silent: Vec<&str> =
-            play.on.kinds.iter().filter(|kind| !is_answerable(**kind)).map(|k| k.as_str()).collect();
-        if !silent.is_empty() {
-            findings.add(name, format!("play {title:?}: nothing may be said because of {}", silent.join(", ")));
-        }
-        if play.on.keywords.iter().any(|keyword| keyword.trim().is_empty()) {
-            findings.add(name, format!("play {title:?}: an empty keyword"));
-        }
-        if let Some(tag) = &play.on.tag_added
-            && !document.tags.iter().any(|known| known.name == *tag)
-        {
-            findings.add(name, format!("play {title:?} waits for the tag {tag:?}, and there is no such tag"));
-        }
+fn limits(document: &Document, findings: &mut Findings<'_>) {
+    let places = &findings.ground.places;
+    let days = document.limits.ad_window_days;
+    if !(1..=7).contains(&days) {
+        let place = places.limits.ad_window_days.as_ref();
+        findings.add(place, format!("ad_window_days is {days}: expected 1 to 7, for Meta grants no more"));
     }
-}
-
-/// Whether the platform lets anything be said because of it.
-fn is_answerable(kind: Kind) -> bool {
-    kind.opens() != WindowRule::Nothing
-}
-
-fn snippets(document: &Document, findings: &mut Findings<'_>) {
-    for (name, snippet) in &document.snippets {
-        let place = findings.ground.places.snippets.get(name).and_then(|place| place.text.as_ref());
-        // The disclosure stands on a line of its own below the text.
-        let disclosure = document.limits.disclosure.as_ref().map_or(0, |text| text.len() + 1);
-        let bytes = snippet.text.len() + disclosure;
-        if snippet.text.trim().is_empty() || bytes > MESSAGE_MAX_BYTES {
-            findings.add(
-                place,
-                format!(
-                    "snippet {name:?} has {bytes} bytes{}: Instagram takes 1 to {MESSAGE_MAX_BYTES} (an emoji has 4 or more)",
-                    if disclosure > 0 { " with the disclosure" } else { "" }
-                ),
-            );
-        }
+    let safety = document.safety;
+    for (name, value, bounds) in [
+        ("stops_percent", safety.stops_percent, (0.01, 50.0)),
+        ("blocks_percent", safety.blocks_percent, (0.01, 50.0)),
+        ("failures_percent", safety.failures_percent, (0.01, 50.0)),
+        ("false_alarm_percent", safety.false_alarm_percent, (0.001, 20.0)),
+    ] {
+        let place = findings.ground.places.safety.get(name);
+        findings.number(place, value, bounds, &format!("safety.{name}"));
     }
 }
