@@ -9,8 +9,8 @@ use afterglow_bus::{Bus, Lane};
 use afterglow_console::Console;
 use afterglow_domain::Clock;
 use afterglow_ingest::{
-    Callbacks, Conversions, Ingest, InsightsCollector, Links, StoredAccounts, SubscriptionKeeper, Sweep, TokenKeeper,
-    callbacks_router, connect_router, conversions_router, keep_quarantine, links_router,
+    Callbacks, Conversions, Ingest, InsightsCollector, Links, Quotas, StoredAccounts, SubscriptionKeeper, Sweep,
+    TokenKeeper, UnderWay, callbacks_router, connect_router, conversions_router, keep_quarantine, links_router,
 };
 use afterglow_meta::AppSecrets;
 use afterglow_meta::graph::GraphClient;
@@ -21,6 +21,7 @@ use afterglow_store::Store;
 use afterglow_tokens::Tokens;
 use anyhow::{Context as _, bail};
 use axum::Router;
+use axum::http::{HeaderValue, header};
 use metrics_exporter_prometheus::PrometheusHandle;
 use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
@@ -61,9 +62,12 @@ pub(crate) async fn run(which: &[Service], settings: Settings) -> anyhow::Result
              `afterglow all` runs every service in one process, without a broker"
         );
     }
-    let stop = CancellationToken::new();
-    signals(&stop).context("cannot listen for signals")?;
-    let parts = Parts::open(which, settings).await?;
+    let (leaving, stop) = (CancellationToken::new(), CancellationToken::new());
+    let answers = which.iter().any(|service| matches!(service, Service::Ingest | Service::Console));
+    let linger = Duration::from_millis(if answers { settings.ops.linger_ms } else { 0 });
+    signals(&leaving, &stop, linger).context("cannot listen for signals")?;
+    let mut parts = Parts::open(which, settings).await?;
+    parts.leaving = leaving;
     let running = parts.start(which, &stop, metrics).await?;
     running.services.wait().await.map_err(|ended| anyhow::anyhow!(error_chain(&ended)))?;
     parts.close().await;
@@ -77,6 +81,8 @@ pub(crate) struct Parts {
     pub(crate) store: Store,
     pub(crate) bus: Option<Arc<dyn Bus>>,
     pub(crate) clock: Clock,
+    /// Cancelled when the process is about to stop, and still takes requests.
+    leaving: CancellationToken,
 }
 
 /// Services at work, and where they listen.
@@ -93,7 +99,7 @@ impl Parts {
         // The embedded bus belongs to one process: a console beside it only shows.
         let beside = which == [Service::Console] && settings.bus.url.is_none();
         let bus = if beside { None } else { Some(open_bus(&settings, name).await?) };
-        Ok(Self { settings, store, bus, clock: clock() })
+        Ok(Self { settings, store, bus, clock: clock(), leaving: CancellationToken::new() })
     }
 
     /// Starts services; they end when `stop` is cancelled.
@@ -105,7 +111,7 @@ impl Parts {
     ) -> anyhow::Result<Running> {
         let drain = Duration::from_millis(self.settings.ops.drain_ms);
         let mut services = Services::new(stop.clone(), drain);
-        let health = self.health(stop);
+        let health = self.health();
         let ops = listen(self.settings.ops.listen, "ops.listen").await?;
         tracing::info!(address = %ops.local_addr()?, "health and metrics");
         // Serves on while the others drain: probes go on until the process ends.
@@ -135,7 +141,7 @@ impl Parts {
         self.bus.clone().context("this service needs the bus")
     }
 
-    fn health(&self, stop: &CancellationToken) -> Health {
+    fn health(&self) -> Health {
         let store = self.store.clone();
         let mut health = Health::default().check("database", move || {
             let store = store.clone();
@@ -147,9 +153,9 @@ impl Parts {
                 async move { bus.depth(Lane::Interactions).await.map(drop).map_err(|error| error_chain(&error)) }
             });
         }
-        let (draining, stop) = (health.clone(), stop.clone());
+        let (draining, leaving) = (health.clone(), self.leaving.clone());
         tokio::spawn(async move {
-            stop.cancelled().await;
+            leaving.cancelled().await;
             draining.drain();
         });
         health
@@ -194,13 +200,16 @@ impl Parts {
             bus: self.bus()?,
             clock: Arc::clone(&self.clock),
             confirm_deadline: Duration::from_millis(ingest.confirm_deadline_ms),
+            quotas: Quotas::new(ingest.brand_events_per_second, ingest.brand_events_burst),
+            under_way: UnderWay::default(),
+            in_flight_max: ingest.in_flight_max.max(1),
             body_limit: ingest.body_limit,
         });
         let router = router.merge(self.partners(services, stop, &accounts).await?);
         let listener = listen(ingest.listen, "ingest.listen").await?;
         let address = listener.local_addr()?;
         tracing::info!(%address, "taking webhooks at /webhooks/meta");
-        services.spawn("ingest", serve(listener, router, stop.clone()));
+        services.spawn("ingest", serve(listener, router, self.leaving.clone(), stop.clone()));
         services.spawn("quarantine keeper", keep_quarantine(self.store.clone(), self.bus()?, stop.clone()));
         self.start_collectors(services, stop, &accounts)?;
         let (every, stop) = (Duration::from_millis(ingest.accounts_refresh_ms), stop.clone());
@@ -400,7 +409,8 @@ impl Parts {
         console.public_url.clone_from(&wanted.public_url);
         console.stop = stop.clone();
         tracing::info!("console at http://{address}/");
-        services.spawn("console", serve(listener, afterglow_console::router(console), stop.clone()));
+        let router = afterglow_console::router(console);
+        services.spawn("console", serve(listener, router, self.leaving.clone(), stop.clone()));
         Ok(address)
     }
 }
@@ -411,7 +421,20 @@ async fn listen(address: SocketAddr, setting: &str) -> anyhow::Result<TcpListene
         .with_context(|| format!("cannot listen on {address}: is it in use? Choose another with --set {setting}=…"))
 }
 
-/// Serves until `stop`, then answers what is under way.
-async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) -> std::io::Result<()> {
+/// Serves until `stop`, then answers what is under way. While the process is leaving, answers ask clients to come by a new
+/// connection next time, which a load balancer gives to another: none is then cut off in the middle of a request.
+async fn serve(
+    listener: TcpListener,
+    router: Router,
+    leaving: CancellationToken,
+    stop: CancellationToken,
+) -> std::io::Result<()> {
+    let part = move |mut response: axum::response::Response| {
+        if leaving.is_cancelled() {
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        std::future::ready(response)
+    };
+    let router = router.layer(axum::middleware::map_response(part));
     axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await
 }

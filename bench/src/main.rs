@@ -7,9 +7,12 @@
 //! | `ingest` | ingest with confirms, beside its limits |
 //! | `latency` | from the webhook to the call of the Send API, in both forms |
 //! | `redirect` | the opening of a tracked link |
+//! | `rolling` | a rolling restart of every service under load |
+//! | `scale` | one, two and four scorers |
 //! | `stop` | how long a STOP takes until it holds, behind a backlog |
 //! | `scorer` | the scorer beside PostgreSQL alone; replay and what-if |
 
+mod backlog;
 mod console;
 mod gate;
 mod ingest;
@@ -17,6 +20,8 @@ mod latency;
 mod limits;
 mod load;
 mod redirect;
+mod rolling;
+mod scale;
 mod scorer;
 mod stop;
 
@@ -30,6 +35,8 @@ enum Bench {
     Ingest(ingest::Arguments),
     Latency(latency::Arguments),
     Redirect(redirect::Arguments),
+    Rolling(rolling::Arguments),
+    Scale(scale::Arguments),
     Scorer(scorer::Arguments),
     Stop(stop::Arguments),
 }
@@ -45,6 +52,8 @@ async fn main() -> anyhow::Result<()> {
         Bench::Ingest(arguments) => ingest::run(&arguments).await,
         Bench::Latency(arguments) => latency::run(&arguments).await,
         Bench::Redirect(arguments) => redirect::run(&arguments).await,
+        Bench::Rolling(arguments) => rolling::run(&arguments).await,
+        Bench::Scale(arguments) => scale::run(&arguments).await,
         Bench::Stop(arguments) => stop::run(&arguments).await,
         Bench::Scorer(arguments) => scorer::run(&arguments).await,
     }

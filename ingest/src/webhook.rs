@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use afterglow_bus::PublishError;
-use afterglow_domain::{QuarantineReason, Timestamp};
+use afterglow_domain::{BrandId, QuarantineReason, Timestamp};
 use afterglow_meta::SignatureError;
 use afterglow_meta::webhook::{Interpretation, Interpreted, interpret};
 use afterglow_runtime::{TraceContext, error_chain};
@@ -27,6 +27,8 @@ pub(crate) enum Refusal {
     Bus(#[from] PublishError),
     #[error("the bus did not confirm within the deadline")]
     Deadline,
+    #[error("too many webhooks are under way")]
+    Overload,
     #[error("message")]
     Message(#[from] OutgoingError),
 }
@@ -38,13 +40,16 @@ impl IntoResponse for Refusal {
             Refusal::Signature(SignatureError::Malformed | SignatureError::Mismatch) => {
                 (StatusCode::FORBIDDEN, "bad_signature")
             }
+            Refusal::Overload => (StatusCode::SERVICE_UNAVAILABLE, "overload"),
             Refusal::Bus(PublishError::Unavailable(_) | PublishError::NotConfirmed(_))
             | Refusal::Deadline
             | Refusal::Message(_) => (StatusCode::SERVICE_UNAVAILABLE, "not_confirmed"),
         };
         metrics::counter!("afterglow_ingest_webhooks_total", "outcome" => outcome).increment(1);
         if status == StatusCode::SERVICE_UNAVAILABLE {
-            tracing::warn!(reason = %error_chain(&self), "refused a webhook; it comes again");
+            if outcome != "overload" {
+                tracing::warn!(reason = %error_chain(&self), "refused a webhook; it comes again");
+            }
             return (status, [(header::RETRY_AFTER, RETRY_AFTER)]).into_response();
         }
         status.into_response()
@@ -58,13 +63,23 @@ pub(crate) async fn take(
     body: Bytes,
 ) -> Result<StatusCode, Refusal> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let under_way = ingest.under_way.enter();
+    if under_way.count() > ingest.in_flight_max.saturating_mul(2) {
+        return Err(Refusal::Overload);
+    }
     let verified = ingest.secrets.verify(text("x-hub-signature-256"), body)?;
     let mut interpretation = interpret(&verified, (ingest.clock)(), &*ingest.accounts);
     if speaks_of_strangers(&interpretation) && ingest.accounts.look_again().await {
         interpretation = interpret(&verified, (ingest.clock)(), &*ingest.accounts);
     }
     let trace = text("traceparent").and_then(TraceContext::parse).unwrap_or_else(|| TraceContext::random(0));
-    let outgoing = Outgoing::of(&interpretation, Some(&trace.to_string()), &ingest.our_apps)?;
+    let now = (ingest.clock)();
+    let admits = |brand: &BrandId| ingest.quotas.admits(brand, now);
+    let outgoing = Outgoing::of(&interpretation, Some(&trace.to_string()), &ingest.our_apps, admits)?;
+    // A refusal is cheap, and early: Meta comes again. What may forbid a send is taken as long as anything can be.
+    if under_way.count() > ingest.in_flight_max && outgoing.consent.is_empty() {
+        return Err(Refusal::Overload);
+    }
     let publish = async {
         for (lane, messages) in outgoing.lanes() {
             if !messages.is_empty() {

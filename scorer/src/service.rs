@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use afterglow_bus::{Bus, BusError, Delivery, Lane, Settler};
+use afterglow_bus::{Bus, BusError, Delivery, Lane, Settler, consume_by_priority};
 use afterglow_domain::{Clock, Interaction, Timestamp};
 use afterglow_runtime::error_chain;
 use afterglow_store::{Applied, FoldInput, OutboxRow, Store, StoreError};
@@ -38,6 +38,8 @@ pub struct Scorer {
     pub park_ms: i64,
 }
 
+/// Where interactions come from: a brand's flood waits behind the others.
+const LANES: [Lane; 2] = [Lane::Interactions, Lane::Overflow];
 /// Batches whose wishes may wait to be published.
 const BATCHES_TO_PUBLISH: usize = 8;
 
@@ -63,7 +65,7 @@ impl Scorer {
     pub async fn run(self, stop: CancellationToken) -> Result<(), ScorerError> {
         // Twice the batch, so that the next one arrives while this one commits.
         let prefetch = u16::try_from(self.batch_max.saturating_mul(2)).unwrap_or(u16::MAX);
-        let mut consumer = self.bus.consume(Lane::Interactions, prefetch).await.map_err(ScorerError::Consume)?;
+        let mut consumer = consume_by_priority(&*self.bus, LANES, prefetch).await.map_err(ScorerError::Consume)?;
         let settler = consumer.settler();
         // Publishing waits for the broker's disk; the next batch does not wait for it.
         let (written, to_publish) = mpsc::channel(BATCHES_TO_PUBLISH);

@@ -111,7 +111,7 @@ pub(crate) async fn run(
     };
     settings.data_dir = folder.path();
     let (interrupted, stop) = (CancellationToken::new(), CancellationToken::new());
-    afterglow_runtime::signals(&interrupted)?;
+    afterglow_runtime::signals(&interrupted, &CancellationToken::new(), Duration::ZERO)?;
 
     let sim = setup::simulated_meta(options.seed, &mut settings).await?;
     setup::free_ports(&mut settings);

@@ -7,6 +7,7 @@
 //! | `speak` | one intent: judge, reserve, start, call, finish |
 //! | `sweep` | intents that are due again, leases that ran out |
 //! | `fate` | sends of which it is not known whether they went out |
+//! | `turns` | places in which intents are judged, of which no account takes all |
 //! | `pace` | room for the next message of an account |
 
 mod consent_lane;
@@ -15,6 +16,7 @@ mod intents_lane;
 mod pace;
 mod speak;
 mod sweep;
+mod turns;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -25,12 +27,12 @@ use afterglow_domain::{Clock, Decision, Facts, FenceChange, Intent, Timestamp};
 use afterglow_meta::graph::GraphClient;
 use afterglow_runtime::Keyring;
 use afterglow_store::{Store, StoreError};
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::Policy;
 use afterglow_tokens::Tokens;
 use pace::Pace;
+use turns::Turns;
 
 /// Messages of an account that may go out at once after a quiet time.
 const SEND_BURST: u32 = 10;
@@ -100,7 +102,7 @@ pub struct Responder {
     clock: Clock,
     policy: Policy,
     pace: Pace,
-    room: Arc<Semaphore>,
+    turns: Turns,
     concurrency: u16,
     sweep_every: Duration,
     lease_ms: i64,
@@ -126,7 +128,7 @@ impl Responder {
             graph,
             clock,
             policy,
-            room: Arc::new(Semaphore::new(usize::from(concurrency))),
+            turns: Turns::new(usize::from(concurrency)),
             concurrency,
             sweep_every: options.sweep_every,
             lease_ms: i64::try_from(lease.as_millis()).unwrap_or(i64::MAX),

@@ -5,6 +5,9 @@
 pub enum Lane {
     /// Interactions, as CloudEvents: ingest → scorer.
     Interactions,
+    /// Interactions of brands that send more than their share: taken when no others wait, and now and then all the same, so
+    /// that one brand's flood delays its own alone.
+    Overflow,
     /// Stop and start words, ahead of everything: ingest → responder.
     Consent,
     /// Wishes: scorer → responder.
@@ -15,12 +18,13 @@ pub enum Lane {
 
 impl Lane {
     /// Every lane.
-    pub const ALL: [Lane; 4] = [Lane::Interactions, Lane::Consent, Lane::Intents, Lane::Quarantine];
+    pub const ALL: [Lane; 5] = [Lane::Interactions, Lane::Overflow, Lane::Consent, Lane::Intents, Lane::Quarantine];
 
     /// The name, as routing key, in storage and in metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
             Lane::Interactions => "interactions",
+            Lane::Overflow => "overflow",
             Lane::Consent => "consent",
             Lane::Intents => "intents",
             Lane::Quarantine => "quarantine",

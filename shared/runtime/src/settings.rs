@@ -104,6 +104,14 @@ pub struct Ingest {
     pub confirm_deadline_ms: u64,
     /// Largest webhook body, in bytes.
     pub body_limit: usize,
+    /// Webhooks under way in one process from which on more are answered 503 at once; those that carry a stop, a start or a
+    /// hand-over from twice as many on.
+    pub in_flight_max: usize,
+    /// Interactions of one brand a second that one process puts on the fast lane; more of them wait behind other brands'. 0:
+    /// all of them go on the fast lane.
+    pub brand_events_per_second: u32,
+    /// How many of them may come at once after a quiet time.
+    pub brand_events_burst: u32,
     /// How often the list of accounts is read again, in ms.
     pub accounts_refresh_ms: u64,
     /// How often conversations are searched for what webhooks missed, in ms; 0: never.
@@ -174,7 +182,10 @@ pub struct Console {
 pub struct Ops {
     /// Where `/healthz`, `/readyz` and `/metrics` are served.
     pub listen: SocketAddr,
-    /// How long a service may take to finish its work after SIGTERM, in ms.
+    /// How long a process goes on taking requests after SIGTERM, in ms, while `/readyz` says that it is about to end: as
+    /// long as a load balancer needs to notice. Processes that take none end at once.
+    pub linger_ms: u64,
+    /// How long a service may take to finish its work after that, in ms.
     pub drain_ms: u64,
 }
 
@@ -263,6 +274,9 @@ impl Default for Ingest {
             listen: loopback(8090),
             confirm_deadline_ms: 3_000,
             body_limit: 4 * 1024 * 1024,
+            in_flight_max: 512,
+            brand_events_per_second: 50,
+            brand_events_burst: 500,
             accounts_refresh_ms: 5_000,
             sweep_ms: 300_000,
             sweep_grace_ms: 120_000,
@@ -308,7 +322,7 @@ impl Default for Console {
 
 impl Default for Ops {
     fn default() -> Self {
-        Self { listen: loopback(9464), drain_ms: 20_000 }
+        Self { listen: loopback(9464), linger_ms: 0, drain_ms: 20_000 }
     }
 }
 

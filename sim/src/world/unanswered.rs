@@ -36,6 +36,14 @@ impl World {
         replies.filter_map(|reply| Some(started.get(&reply.answered?)?.since(reply.told))).collect()
     }
 
+    /// The same, of one account's people.
+    pub fn answer_latencies_of(&self, account: &AccountId) -> Vec<i64> {
+        let started: HashMap<u64, Timestamp> = self.ledger.iter().map(|entry| (entry.number, entry.started)).collect();
+        let people = self.people.iter().filter(|(viewer, _)| viewer.account == *account);
+        let replies = people.flat_map(|(_, person)| &person.replies);
+        replies.filter_map(|reply| Some(started.get(&reply.answered?)?.since(reply.told))).collect()
+    }
+
     /// Story replies that were acknowledged at least `patience_ms` ago, had an answer due, and got none.
     ///
     /// Excused is a reply of somebody who says stop (or perhaps), or is taken over, before the patience has run out:
