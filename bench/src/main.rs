@@ -6,6 +6,7 @@
 //! | `gate` | the gate alone |
 //! | `ingest` | ingest with confirms, beside its limits |
 //! | `latency` | from the webhook to the call of the Send API, in both forms |
+//! | `neighbour` | one brand's answers beside another brand at a hundred times its load |
 //! | `redirect` | the opening of a tracked link |
 //! | `rolling` | a rolling restart of every service under load |
 //! | `scale` | one, two and four scorers |
@@ -19,6 +20,7 @@ mod ingest;
 mod latency;
 mod limits;
 mod load;
+mod neighbour;
 mod redirect;
 mod rolling;
 mod scale;
@@ -34,6 +36,7 @@ enum Bench {
     Gate(gate::Arguments),
     Ingest(ingest::Arguments),
     Latency(latency::Arguments),
+    Neighbour(neighbour::Arguments),
     Redirect(redirect::Arguments),
     Rolling(rolling::Arguments),
     Scale(scale::Arguments),
@@ -51,6 +54,7 @@ async fn main() -> anyhow::Result<()> {
         }
         Bench::Ingest(arguments) => ingest::run(&arguments).await,
         Bench::Latency(arguments) => latency::run(&arguments).await,
+        Bench::Neighbour(arguments) => neighbour::run(&arguments).await,
         Bench::Redirect(arguments) => redirect::run(&arguments).await,
         Bench::Rolling(arguments) => rolling::run(&arguments).await,
         Bench::Scale(arguments) => scale::run(&arguments).await,

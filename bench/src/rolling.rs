@@ -83,6 +83,10 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
         reckoning.kept.saturating_sub(reckoning.answered),
         reckoning.violations.len(),
     );
-    ensure!(told.not_taken == 0 && reckoning.adds_up(), "it does not add up: {reckoning}\n{:?}", reckoning.lost);
+    ensure!(
+        told.not_taken == 0 && reckoning.adds_up(),
+        "it does not add up: {reckoning}\n{}",
+        reckoning.lost.join("\n")
+    );
     Ok(())
 }

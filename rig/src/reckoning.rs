@@ -3,11 +3,11 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use afterglow_domain::{BrandId, IntentStatus, Reason, ViewerId};
+use afterglow_domain::{BrandId, IntentStatus, Reason, ViewerId, ViewerKey};
 use afterglow_sim::TrafficReport;
 use afterglow_sim::traffic::PlannedWebhook;
 use afterglow_sim::world::Unanswered;
-use afterglow_store::Totals;
+use afterglow_store::{DecisionRecord, SendStatus, Totals};
 
 use crate::Installation;
 
@@ -53,8 +53,9 @@ pub struct Reckoning {
     pub messages: u64,
     /// Messages that should not have been sent, second answers among them: the simulated Meta's list.
     pub violations: Vec<String>,
-    /// People to whom an answer was due and who got none, without those of whom a person was asked.
-    pub lost: Vec<Unanswered>,
+    /// Replies to which an answer was due and none came, without those of which a person was asked: each with what the ledger
+    /// of decisions has of its author.
+    pub lost: Vec<String>,
     /// Sends of which nobody can know whether they went out: a person was asked.
     pub asked: usize,
 }
@@ -73,7 +74,12 @@ impl Reckoning {
                 }
             }
         }
-        let lost = installation.unanswered().into_iter().filter(|reply| !asked.contains(&reply.person)).collect();
+        let mut lost = Vec::new();
+        for reply in installation.unanswered().into_iter().filter(|reply| !asked.contains(&reply.person)) {
+            if !is_answered(installation, &reply).await? {
+                lost.push(ledger(installation, &reply).await?);
+            }
+        }
         Ok(Self {
             answered: told.interactions + sim.echoes().events,
             kept: totals.accepted,
@@ -102,6 +108,38 @@ impl fmt::Display for Reckoning {
             lost.len(),
         )
     }
+}
+
+/// Whether a message that Meta took answers this very reply. The simulated Meta cannot see which of several replies a message
+/// answers, and takes the oldest: of somebody who said stop and start in between, it may be another one.
+async fn is_answered(installation: &Installation, reply: &Unanswered) -> anyhow::Result<bool> {
+    let key = ViewerKey { account: reply.account.clone(), viewer: reply.person.clone() };
+    let Some(account) = installation.sim.accounts().iter().find(|account| account.id == reply.account) else {
+        return Ok(false);
+    };
+    let scope = installation.store.brand(&account.brand);
+    let replies = scope.interactions(&key, u32::MAX).await?;
+    let causes: HashSet<_> = replies.iter().filter(|i| i.occurred == reply.at).map(|i| i.id).collect();
+    let decided = scope.decisions_of(&key, u32::MAX).await?;
+    let sent = |record: &DecisionRecord| record.send.as_ref().is_some_and(|(_, status, _)| *status == SendStatus::Sent);
+    Ok(decided.iter().any(|record| causes.contains(&record.cause) && sent(record)))
+}
+
+/// What the ledger knows of somebody: the first thing anybody who looks into it needs.
+async fn ledger(installation: &Installation, reply: &Unanswered) -> anyhow::Result<String> {
+    let mut lines = vec![format!("{} of {} at {}", reply.reply, reply.person, reply.at)];
+    let key = ViewerKey { account: reply.account.clone(), viewer: reply.person.clone() };
+    for account in installation.sim.accounts().iter().filter(|account| account.id == reply.account) {
+        let scope = installation.store.brand(&account.brand);
+        for record in scope.decisions_of(&key, 20).await? {
+            let (verdict, send) = (record.decision.verdict.as_str(), record.send.map(|(_, status, _)| status));
+            lines.push(format!("  {} {} {verdict} {:?} {send:?}", record.at, record.cause, record.decision.reasons));
+        }
+        for happened in scope.interactions(&key, 20).await? {
+            lines.push(format!("  {} {} {}", happened.occurred, happened.id, happened.kind().as_str()));
+        }
+    }
+    Ok(lines.join("\n"))
 }
 
 /// Whether an intent has come to its end.

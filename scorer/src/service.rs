@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use afterglow_bus::{Bus, BusError, Delivery, Lane, Settler, consume_by_priority};
+use afterglow_bus::{Bus, BusError, Delivery, Lane, Settler};
 use afterglow_domain::{Clock, Interaction, Timestamp};
 use afterglow_runtime::error_chain;
 use afterglow_store::{Applied, FoldInput, OutboxRow, Store, StoreError};
@@ -38,8 +38,6 @@ pub struct Scorer {
     pub park_ms: i64,
 }
 
-/// Where interactions come from: a brand's flood waits behind the others.
-const LANES: [Lane; 2] = [Lane::Interactions, Lane::Overflow];
 /// Batches whose wishes may wait to be published.
 const BATCHES_TO_PUBLISH: usize = 8;
 
@@ -61,11 +59,30 @@ struct Read {
 }
 
 impl Scorer {
-    /// Works until `stop`, then finishes the batch in hand.
+    /// Works until `stop`, then finishes the batches in hand.
     pub async fn run(self, stop: CancellationToken) -> Result<(), ScorerError> {
+        let stop = stop.child_token();
+        // A loop for each lane: what exceeds a brand's quota is never in front of what does not. One that fails takes the
+        // other along.
+        let lane = async |lane| {
+            let ended = self.work(lane, &stop).await;
+            stop.cancel();
+            ended
+        };
+        let relay = relay::run(self.store.clone(), &*self.bus, Arc::clone(&self.clock), stop.clone());
+        let orphans = crate::orphans::run(&self.store, &self.clock, self.park_ms, &stop);
+        let reviews = review::run(&self.store, &self.clock, &self.rulebooks, &stop);
+        let rules = self.rulebooks.keep_fresh(&self.store, &self.clock, self.rules_refresh, &stop);
+        let (within, beyond, (), (), (), ()) =
+            tokio::join!(lane(Lane::Interactions), lane(Lane::Overflow), relay, orphans, reviews, rules);
+        within.and(beyond)
+    }
+
+    /// Takes one lane.
+    async fn work(&self, lane: Lane, stop: &CancellationToken) -> Result<(), ScorerError> {
         // Twice the batch, so that the next one arrives while this one commits.
         let prefetch = u16::try_from(self.batch_max.saturating_mul(2)).unwrap_or(u16::MAX);
-        let mut consumer = consume_by_priority(&*self.bus, LANES, prefetch).await.map_err(ScorerError::Consume)?;
+        let mut consumer = self.bus.consume(lane, prefetch).await.map_err(ScorerError::Consume)?;
         let settler = consumer.settler();
         // Publishing waits for the broker's disk; the next batch does not wait for it.
         let (written, to_publish) = mpsc::channel(BATCHES_TO_PUBLISH);
@@ -75,30 +92,14 @@ impl Scorer {
             while let Some(batch) = stop.run_until_cancelled(consumer.next_batch(self.batch_max, self.batch_wait)).await
             {
                 match batch {
-                    Ok(batch) => self.take(batch, &*settler, &written, &stop).await,
+                    Ok(batch) => self.take(batch, &*settler, &written, stop).await,
                     Err(BusError::Closed) => break,
                     Err(error) => return Err(ScorerError::Consume(error)),
                 }
             }
             Ok(())
         };
-        let relay_stop = stop.child_token();
-        let relay = relay::run(self.store.clone(), &*self.bus, Arc::clone(&self.clock), relay_stop.clone());
-        let orphans = crate::orphans::run(&self.store, &self.clock, self.park_ms, &relay_stop);
-        let reviews = review::run(&self.store, &self.clock, &self.rulebooks, &relay_stop);
-        let rules = self.rulebooks.keep_fresh(&self.store, &self.clock, self.rules_refresh, &relay_stop);
-        let (worked, (), (), (), (), ()) = tokio::join!(
-            async {
-                let worked = work.await;
-                relay_stop.cancel();
-                worked
-            },
-            publishing,
-            relay,
-            orphans,
-            reviews,
-            rules
-        );
+        let (worked, ()) = tokio::join!(work, publishing);
         worked
     }
 

@@ -35,11 +35,14 @@ pub(super) async fn run(responder: &Arc<Responder>, stop: &CancellationToken) ->
                 }
             };
             // One account's flood takes no place that others need; what a person writes never stands aside.
-            if intent.person.is_none() && responder.turns.is_past_its_part(&intent.account) {
-                later.push((delivery, intent));
-                continue;
-            }
-            let Some(turn) = responder.turns.take(&intent.account).await else { continue };
+            let turn = match responder.turns.try_take(&intent.account) {
+                Some(turn) => turn,
+                None if intent.person.is_some() => responder.turns.take_any(&intent.account).await,
+                None => {
+                    later.push((delivery, intent));
+                    continue;
+                }
+            };
             let (responder, settler, stop) = (Arc::clone(responder), Arc::clone(&settler), stop.clone());
             under_way.spawn(async move {
                 take(&responder, (delivery, intent), &*settler, &stop).await;
@@ -47,7 +50,10 @@ pub(super) async fn run(responder: &Arc<Responder>, stop: &CancellationToken) ->
             });
             while under_way.try_join_next().is_some() {}
         }
-        set_aside(responder, later, &*settler).await;
+        if !later.is_empty() {
+            let (responder, settler) = (Arc::clone(responder), Arc::clone(&settler));
+            under_way.spawn(async move { set_aside(&responder, later, &*settler).await });
+        }
     };
     // What was begun is finished: a send is not left half-way because somebody asked us to stop.
     while under_way.join_next().await.is_some() {}
@@ -56,9 +62,6 @@ pub(super) async fn run(responder: &Arc<Responder>, stop: &CancellationToken) ->
 
 /// Makes rows of intents that have to wait for their account's turn: the sweep finds them there.
 async fn set_aside(responder: &Responder, later: Vec<(Delivery, Intent)>, settler: &dyn Settler) {
-    if later.is_empty() {
-        return;
-    }
     let (deliveries, intents): (Vec<Delivery>, Vec<Intent>) = later.into_iter().unzip();
     let tags: Vec<_> = deliveries.iter().map(|delivery| delivery.tag).collect();
     let (count, due) = (intents.len() as u64, (responder.clock)());

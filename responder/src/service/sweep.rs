@@ -34,9 +34,10 @@ pub(super) async fn sweep(responder: &Arc<Responder>, stop: &CancellationToken) 
     let (mut under_way, mut last) = (JoinSet::new(), None);
     loop {
         for intent in due {
-            let Some(turn) = responder.turns.take(&intent.account).await else { break };
             let (responder, stop) = (Arc::clone(responder), stop.clone());
             under_way.spawn(async move {
+                let turn = stop.run_until_cancelled(responder.turns.take(&intent.account)).await;
+                let Some(turn) = turn else { return }; // it is due again when its lease has run out
                 if let Err(error) = speak(&responder, &intent, &stop).await {
                     tracing::warn!(intent = %intent.id, error = %error_chain(&error), "a due intent waits");
                 }

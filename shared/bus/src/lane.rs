@@ -5,8 +5,7 @@
 pub enum Lane {
     /// Interactions, as CloudEvents: ingest → scorer.
     Interactions,
-    /// Interactions of brands that send more than their share: taken when no others wait, and now and then all the same, so
-    /// that one brand's flood delays its own alone.
+    /// Interactions beyond their brand's quota, so that one brand's flood stands in front of nobody else: ingest → scorer.
     Overflow,
     /// Stop and start words, ahead of everything: ingest → responder.
     Consent,

@@ -11,7 +11,6 @@
 //! | file | what it holds |
 //! | --- | --- |
 //! | `lane` | the queues, and their names |
-//! | `priority` | two lanes as one: the second when the first is empty, and now and then all the same |
 //! | `message` | what travels, and how it is settled |
 //! | `amqp/` | RabbitMQ, over lapin |
 //! | `embedded/` | one SQLite file, for one process |
@@ -21,7 +20,6 @@ mod embedded;
 mod error;
 mod lane;
 mod message;
-mod priority;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -34,7 +32,6 @@ pub use embedded::EmbeddedBus;
 pub use error::{BusError, PublishError};
 pub use lane::Lane;
 pub use message::{DeadLetter, Delivery, Depth, Message, Tag};
-pub use priority::consume_by_priority;
 
 /// Deliveries after which a message becomes a dead letter. High enough that restarts and outages do not use it up.
 pub const DELIVERY_LIMIT: u32 = 20;

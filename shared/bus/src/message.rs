@@ -2,8 +2,6 @@
 
 use bytes::Bytes;
 
-use crate::Lane;
-
 /// A message, as published.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
@@ -29,7 +27,6 @@ pub struct Delivery {
 /// Names a delivery to its consumer. A tag of a broken connection settles nothing: the message comes again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Tag {
-    pub(crate) lane: Lane,
     pub(crate) generation: u64,
     pub(crate) number: u64,
 }

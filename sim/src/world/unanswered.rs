@@ -36,11 +36,11 @@ impl World {
         replies.filter_map(|reply| Some(started.get(&reply.answered?)?.since(reply.told))).collect()
     }
 
-    /// The same, of one account's people.
-    pub fn answer_latencies_of(&self, account: &AccountId) -> Vec<i64> {
+    /// The same, of one account's people and of replies that were told since a moment.
+    pub fn answer_latencies_of(&self, account: &AccountId, since: Timestamp) -> Vec<i64> {
         let started: HashMap<u64, Timestamp> = self.ledger.iter().map(|entry| (entry.number, entry.started)).collect();
         let people = self.people.iter().filter(|(viewer, _)| viewer.account == *account);
-        let replies = people.flat_map(|(_, person)| &person.replies);
+        let replies = people.flat_map(|(_, person)| &person.replies).filter(|reply| reply.told >= since);
         replies.filter_map(|reply| Some(started.get(&reply.answered?)?.since(reply.told))).collect()
     }
 

@@ -61,7 +61,7 @@ impl AmqpConsumer {
         loop {
             if let Some(stream) = self.stream.as_mut() {
                 if let Some(Ok(delivery)) = stream.next().await {
-                    return Ok(to_delivery(&delivery, self.lane, self.settler.subscribed().generation));
+                    return Ok(to_delivery(&delivery, self.settler.subscribed().generation));
                 }
                 self.stream = None;
             }
@@ -76,13 +76,13 @@ impl AmqpConsumer {
     }
 }
 
-fn to_delivery(delivery: &lapin::message::Delivery, lane: Lane, generation: u64) -> Delivery {
+fn to_delivery(delivery: &lapin::message::Delivery, generation: u64) -> Delivery {
     // Quorum queues count the deliveries before this one.
     let before: u32 = header(&delivery.properties, "x-delivery-count").and_then(|n| n.parse().ok()).unwrap_or(0);
     Delivery {
         message: to_message(delivery),
         attempt: before.saturating_add(1),
-        tag: Tag { lane, generation, number: delivery.delivery_tag },
+        tag: Tag { generation, number: delivery.delivery_tag },
     }
 }
 

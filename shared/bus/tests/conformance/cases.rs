@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use afterglow_bus::{Bus, BusError, DELIVERY_LIMIT, Lane, Message, consume_by_priority};
+use afterglow_bus::{Bus, BusError, DELIVERY_LIMIT, Lane, Message};
 
 use crate::{ids, message, messages, on_amqp, on_embedded, settle_at, take};
 
@@ -28,8 +28,6 @@ on_both!(
     a_cancelled_wait_loses_nothing,
     who_settles_at_once_settles_each_once,
     a_closed_bus_says_so,
-    the_second_lane_waits_for_the_first_and_not_for_ever,
-    each_is_settled_on_its_own_lane,
 );
 
 async fn keeps_bytes_and_order(bus: Arc<dyn Bus>) {
@@ -207,51 +205,4 @@ async fn who_settles_at_once_settles_each_once(bus: Arc<dyn Bus>) {
     }
     let rest = tokio::time::timeout(Duration::from_millis(300), consumer.next_batch(1, Duration::ZERO)).await;
     assert!(rest.is_err(), "something came again");
-}
-
-const BY_PRIORITY: [Lane; 2] = [Lane::Interactions, Lane::Overflow];
-
-async fn the_second_lane_waits_for_the_first_and_not_for_ever(bus: Arc<dyn Bus>) {
-    bus.publish(Lane::Overflow, messages(0..100)).await.unwrap();
-    bus.publish(Lane::Interactions, messages(1000..1300)).await.unwrap();
-    let mut consumer = consume_by_priority(&*bus, BY_PRIORITY, 1_000).await.unwrap();
-    let settler = consumer.settler();
-    // Both lanes have arrived at the consumer: what comes first is its choice from now on.
-    let mut of_second = Vec::new();
-    let (mut taken, mut batches) = (BTreeSet::new(), 0_usize);
-    while taken.len() < 400 {
-        let batch = consumer.next_batch(10, Duration::ZERO).await.unwrap();
-        let second = batch.iter().filter(|delivery| delivery.message.id.len() < 4).count();
-        assert!(second == 0 || second == batch.len(), "a batch is of one lane");
-        if second > 0 {
-            of_second.push((batches, second));
-        }
-        taken.extend(ids(&batch));
-        settler.ack(&batch.iter().map(|delivery| delivery.tag).collect::<Vec<_>>()).await.unwrap();
-        batches += 1;
-    }
-    let while_busy: Vec<_> = of_second.iter().filter(|(at, _)| (1..30).contains(at)).collect();
-    assert!(!while_busy.is_empty(), "the second lane has its turn while the first is busy: {of_second:?}");
-    assert!(while_busy.iter().map(|(_, n)| n).sum::<usize>() <= 30, "but a small one: {of_second:?}");
-}
-
-async fn each_is_settled_on_its_own_lane(bus: Arc<dyn Bus>) {
-    bus.publish(Lane::Overflow, vec![message("second")]).await.unwrap();
-    bus.publish(Lane::Interactions, vec![message("first")]).await.unwrap();
-    let mut consumer = consume_by_priority(&*bus, BY_PRIORITY, 10).await.unwrap();
-    let settler = consumer.settler();
-    let taken = take(&mut *consumer, 2).await;
-    for delivery in &taken {
-        if delivery.message.id == "second" {
-            settler.dead_letter(delivery, "for good").await.unwrap();
-        } else {
-            settler.retry(&[delivery.tag]).await.unwrap();
-        }
-    }
-    let again = take(&mut *consumer, 1).await;
-    assert_eq!((ids(&again), again[0].attempt), (vec!["first".to_owned()], 2));
-    settler.ack(&[again[0].tag]).await.unwrap();
-    settle_at(&bus, Lane::Interactions, 0, 0).await;
-    settle_at(&bus, Lane::Overflow, 0, 1).await;
-    assert_eq!(bus.dead_letters(Lane::Overflow, 9).await.unwrap()[0].reason, "for good");
 }
