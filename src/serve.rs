@@ -15,7 +15,7 @@ use afterglow_ingest::{
 use afterglow_meta::AppSecrets;
 use afterglow_meta::graph::GraphClient;
 use afterglow_responder::{Policy, Responder, ResponderOptions, decide, runtime_sleep};
-use afterglow_runtime::{Gauges, Health, Services, Settings, error_chain, ops_router, signals, start_logs};
+use afterglow_runtime::{Gauges, Health, Services, Settings, Traces, error_chain, ops_router, signals, start_logs};
 use afterglow_scorer::{RetentionKeeper, Rulebooks, Scorer};
 use afterglow_store::Store;
 use afterglow_tokens::Tokens;
@@ -54,7 +54,9 @@ impl Service {
 /// Runs services until SIGTERM or SIGINT.
 #[tokio::main]
 pub(crate) async fn run(which: &[Service], settings: Settings) -> anyhow::Result<ExitCode> {
-    start_logs(&settings.log)?;
+    let name = if let [one] = which { one.name() } else { "all" };
+    let traces = Traces::start(&settings.traces, name)?;
+    start_logs(&settings.log, traces.as_ref())?;
     let metrics = afterglow_runtime::start_metrics()?;
     if settings.bus.url.is_none() && which.len() < Service::ALL.len() && which != [Service::Console] {
         bail!(
@@ -71,6 +73,9 @@ pub(crate) async fn run(which: &[Service], settings: Settings) -> anyhow::Result
     let running = parts.start(which, &stop, metrics).await?;
     running.services.wait().await.map_err(|ended| anyhow::anyhow!(error_chain(&ended)))?;
     parts.close().await;
+    if let Some(traces) = traces {
+        traces.stop().await;
+    }
     tracing::info!("stopped in order");
     Ok(ExitCode::SUCCESS)
 }

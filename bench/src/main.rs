@@ -8,6 +8,7 @@
 //! | `latency` | from the webhook to the call of the Send API, in both forms |
 //! | `neighbour` | one brand's answers beside another brand at a hundred times its load |
 //! | `redirect` | the opening of a tracked link |
+//! | `restore` | the database lost and restored: what is there in the end |
 //! | `rolling` | a rolling restart of every service under load |
 //! | `scale` | one, two and four scorers |
 //! | `stop` | how long a STOP takes until it holds, behind a backlog |
@@ -22,6 +23,7 @@ mod limits;
 mod load;
 mod neighbour;
 mod redirect;
+mod restore;
 mod rolling;
 mod scale;
 mod scorer;
@@ -38,6 +40,7 @@ enum Bench {
     Latency(latency::Arguments),
     Neighbour(neighbour::Arguments),
     Redirect(redirect::Arguments),
+    Restore(restore::Arguments),
     Rolling(rolling::Arguments),
     Scale(scale::Arguments),
     Scorer(scorer::Arguments),
@@ -56,6 +59,7 @@ async fn main() -> anyhow::Result<()> {
         Bench::Latency(arguments) => latency::run(&arguments).await,
         Bench::Neighbour(arguments) => neighbour::run(&arguments).await,
         Bench::Redirect(arguments) => redirect::run(&arguments).await,
+        Bench::Restore(arguments) => restore::run(&arguments).await,
         Bench::Rolling(arguments) => rolling::run(&arguments).await,
         Bench::Scale(arguments) => scale::run(&arguments).await,
         Bench::Stop(arguments) => stop::run(&arguments).await,

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use afterglow_rig::{Installation, Layout, PrivateServers, Reckoning, Service, Told, now};
 use afterglow_sim::Pace;
-use anyhow::ensure;
+use afterglow_sim::account::Account;
+use anyhow::{Context as _, ensure};
+use sqlx::Connection as _;
 use tokio_util::sync::CancellationToken;
 
 /// Measure one brand's answers alone, and beside another brand at many times its usual load
@@ -30,6 +32,9 @@ pub(crate) struct Arguments {
     /// Rounds; calm and loud are measured in turn
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=20))]
     rounds: u32,
+    /// Tell where the answers spent their time
+    #[arg(long)]
+    stages: bool,
     /// Without a quota and an account's part of the places, to see what they are worth
     #[arg(long)]
     unfair: bool,
@@ -65,12 +70,16 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let (mut calm, mut loud) = (Vec::new(), Vec::new());
     for round in 1..=arguments.rounds {
         for (name, times, all) in [("calm", 1.0, &mut calm), ("loud", arguments.times, &mut loud)] {
+            let begun = now().millis();
             let seed = u64::from(round) * 10 + u64::from(times > 1.0);
             let measured = measure(&installation, arguments, (seed, times), &mut told).await?;
             let Measured { latencies, events_per_second } = measured;
             let (answers, p50, p99) = (latencies.len(), share(&latencies, 50), share(&latencies, 99));
             println!("| {name} | {round} | {events_per_second:.0} | {answers} | {p50} | {p99} |");
             all.extend(latencies);
+            if arguments.stages {
+                println!("  {}", stages(servers.database_url(), installation.sim.accounts(), begun).await?);
+            }
         }
     }
     let totals = installation.at_rest().await?;
@@ -83,6 +92,27 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     println!("\nall rounds together: p99 moves from {calm} to {loud} ms: {moved:+.0} %. {reckoning}");
     ensure!(reckoning.adds_up(), "it does not add up:\n{}", reckoning.lost.join("\n"));
     Ok(())
+}
+
+/// Where the measured brand's answers spent their time: until they were folded, judged, begun and finished, at the 50th and the
+/// 99th percentile, in ms since they were received.
+async fn stages(database: &str, accounts: &[Account], since_ms: i64) -> anyhow::Result<String> {
+    const STAGES: &str = "SELECT percentile_disc($3) WITHIN GROUP (ORDER BY i.created_ms - c.received_ms),
+            percentile_disc($3) WITHIN GROUP (ORDER BY s.reserved_ms - c.received_ms),
+            percentile_disc($3) WITHIN GROUP (ORDER BY s.started_ms - c.received_ms),
+            percentile_disc($3) WITHIN GROUP (ORDER BY s.finished_ms - c.received_ms)
+        FROM send s JOIN intent i ON i.id = s.intent JOIN interaction c ON c.id = i.cause
+        WHERE i.account = $1 AND c.received_ms >= $2";
+    let account = accounts.first().context("there are accounts")?.id.as_str();
+    let mut connection = sqlx::PgConnection::connect(database).await?;
+    let mut told = Vec::new();
+    for share in [0.5_f64, 0.99] {
+        let query = sqlx::query_as(STAGES).bind(account).bind(since_ms).bind(share);
+        let [folded, judged, begun, finished]: [i64; 4] =
+            <(i64, i64, i64, i64)>::into(query.fetch_one(&mut connection).await?);
+        told.push(format!("folded {folded}, judged {judged}, begun {begun}, finished {finished}"));
+    }
+    Ok(told.join(" | "))
 }
 
 async fn measure(

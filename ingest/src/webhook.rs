@@ -6,11 +6,14 @@ use afterglow_bus::PublishError;
 use afterglow_domain::{BrandId, QuarantineReason, Timestamp};
 use afterglow_meta::SignatureError;
 use afterglow_meta::webhook::{Interpretation, Interpreted, interpret};
+use afterglow_runtime::traces::{SPANS, follow, step_of};
 use afterglow_runtime::{TraceContext, error_chain};
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use tracing::field::Empty;
+use tracing::{Instrument as _, Span};
 
 use crate::Ingest;
 use crate::outgoing::{Outgoing, OutgoingError};
@@ -62,6 +65,12 @@ pub(crate) async fn take(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<StatusCode, Refusal> {
+    let span = tracing::trace_span!(target: SPANS, "webhook", otel.kind = "server", bytes = body.len(), events = Empty);
+    follow(&span, headers.get("traceparent").and_then(|value| value.to_str().ok()));
+    accept(ingest, headers, body).instrument(span).await
+}
+
+async fn accept(ingest: Arc<Ingest>, headers: HeaderMap, body: Bytes) -> Result<StatusCode, Refusal> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let under_way = ingest.under_way.enter();
     if under_way.count() > ingest.in_flight_max.saturating_mul(2) {
@@ -72,7 +81,10 @@ pub(crate) async fn take(
     if speaks_of_strangers(&interpretation) && ingest.accounts.look_again().await {
         interpretation = interpret(&verified, (ingest.clock)(), &*ingest.accounts);
     }
-    let trace = text("traceparent").and_then(TraceContext::parse).unwrap_or_else(|| TraceContext::random(0));
+    let given = || text("traceparent").and_then(TraceContext::parse);
+    let span = Span::current();
+    span.record("events", interpretation.events.len());
+    let trace = step_of(&span).or_else(given).unwrap_or_else(|| TraceContext::random(0));
     let now = (ingest.clock)();
     let admits = |brand: &BrandId| ingest.quotas.admits(brand, now);
     let outgoing = Outgoing::of(&interpretation, Some(&trace.to_string()), &ingest.our_apps, admits)?;

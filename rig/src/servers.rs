@@ -82,6 +82,16 @@ impl PrivateServers {
         act(self.folder.path(), server, "kill").map(drop)
     }
 
+    /// Copies the data of the running database aside.
+    pub fn backup(&self) -> anyhow::Result<()> {
+        act(self.folder.path(), Server::Postgres, "backup").map(drop)
+    }
+
+    /// Puts that copy in the place of the data of the database, which is down.
+    pub fn restore(&self) -> anyhow::Result<()> {
+        act(self.folder.path(), Server::Postgres, "restore").map(drop)
+    }
+
     /// Starts it again, where it was, on the data it left.
     pub fn start_again(&mut self, server: Server) -> anyhow::Result<()> {
         let started = start(self.folder.path(), server)?;

@@ -9,10 +9,12 @@ use std::time::Duration;
 use afterglow_bus::{Bus, BusError, Delivery, Lane, Settler};
 use afterglow_domain::{Clock, Interaction, Timestamp};
 use afterglow_runtime::error_chain;
+use afterglow_runtime::traces::{SPANS, follow, link};
 use afterglow_store::{Applied, FoldInput, OutboxRow, Store, StoreError};
 use backon::{ExponentialBuilder, Retryable as _};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use crate::fold::{Traces, fold};
 use crate::rulebooks::Rulebooks;
@@ -38,6 +40,8 @@ pub struct Scorer {
     pub park_ms: i64,
 }
 
+/// Webhooks beside the first that a batch's span names.
+const LINKS: usize = 127;
 /// Batches whose wishes may wait to be published.
 const BATCHES_TO_PUBLISH: usize = 8;
 
@@ -162,7 +166,7 @@ impl Scorer {
             metrics::counter!("afterglow_scorer_retries_total").increment(1);
             tracing::warn!(error = %error_chain(error), ?after, "the store does not take a batch; trying again");
         });
-        match stop.run_until_cancelled(applying).await? {
+        match stop.run_until_cancelled(applying.instrument(batch_span(batch))).await? {
             Ok(applied) => {
                 self.done(batch, applied, settler, written).await;
                 None
@@ -182,6 +186,18 @@ impl Scorer {
             let _ = written.send(applied.outbox).await;
         }
     }
+}
+
+/// A span for a batch: a child of the first webhook that led to it, with links to the others.
+fn batch_span(batch: &[Read]) -> tracing::Span {
+    let span = tracing::trace_span!(target: SPANS, "fold", otel.kind = "consumer", interactions = batch.len());
+    if span.is_disabled() {
+        return span;
+    }
+    let mut traced = batch.iter().filter_map(|read| read.delivery.message.traceparent.as_deref());
+    follow(&span, traced.next());
+    traced.take(LINKS).for_each(|traceparent| link(&span, traceparent));
+    span
 }
 
 fn measure(batch: &[Read], applied: &Applied, now: Timestamp) {

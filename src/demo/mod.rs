@@ -103,7 +103,7 @@ pub(crate) async fn run(
     if settings.log.filter == "info" && settings.log.format == LogFormat::Pretty {
         settings.log.filter = "warn".into(); // the status line says the rest
     }
-    start_logs(&settings.log)?;
+    start_logs(&settings.log, None)?;
     let metrics = start_metrics()?;
     let folder = match data_dir {
         Some(path) => Folder::Given(path),

@@ -20,3 +20,4 @@ mod rules;
 mod stopping;
 mod story_insights;
 mod sweep;
+mod traces;

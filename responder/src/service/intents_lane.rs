@@ -6,8 +6,10 @@ use std::time::Duration;
 use afterglow_bus::{BusError, Delivery, Lane, Settler};
 use afterglow_domain::Intent;
 use afterglow_runtime::error_chain;
+use afterglow_runtime::traces::{SPANS, follow};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use super::speak::{Spoken, speak};
 use super::{Responder, ResponderError};
@@ -83,7 +85,9 @@ async fn take(
     settler: &dyn Settler,
     stop: &CancellationToken,
 ) {
-    settled(match speak(responder, &intent, stop).await {
+    let span = tracing::trace_span!(target: SPANS, "answer", otel.kind = "consumer", intent = %intent.id);
+    follow(&span, delivery.message.traceparent.as_deref());
+    settled(match speak(responder, &intent, stop).instrument(span).await {
         // The intent is a row by now: whatever is left to do is found there.
         Ok(Spoken::Settled) => settler.ack(&[delivery.tag]).await,
         Ok(Spoken::NotNow) => return, // stopping: it comes again

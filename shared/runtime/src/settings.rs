@@ -36,6 +36,8 @@ pub struct Settings {
     pub api: Api,
     /// Logs.
     pub log: Log,
+    /// Spans.
+    pub traces: Traces,
 }
 
 /// `[database]`
@@ -55,6 +57,9 @@ pub struct Database {
 pub struct Bus {
     /// With what the names of exchanges and queues begin; two installations share a broker by having two of them.
     pub prefix: String,
+    /// For how many hours RabbitMQ keeps all that came in, to be put back on its lanes when a database was restored to an
+    /// earlier moment; 0: not at all. A change asks for the queue `….journal` to be deleted first.
+    pub journal_hours: u32,
     /// `amqp://…` or `amqps://…`; none: the embedded bus in the data directory. Also `AMQP_URL`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<Address>,
@@ -222,6 +227,17 @@ pub struct Log {
     pub filter: String,
 }
 
+/// `[traces]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Traces {
+    /// Where spans are sent by OTLP over HTTP, such as `http://collector:4318`; none: nowhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
+    /// Of how many in a hundred webhooks spans are sent.
+    pub sample_percent: u32,
+}
+
 /// Form of the log.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -252,6 +268,7 @@ impl Default for Settings {
             keys: Keys::default(),
             api: Api::default(),
             log: Log::default(),
+            traces: Traces::default(),
         }
     }
 }
@@ -264,7 +281,7 @@ impl Default for Database {
 
 impl Default for Bus {
     fn default() -> Self {
-        Self { prefix: "afterglow".into(), url: None }
+        Self { prefix: "afterglow".into(), journal_hours: 0, url: None }
     }
 }
 
@@ -323,6 +340,12 @@ impl Default for Console {
 impl Default for Ops {
     fn default() -> Self {
         Self { listen: loopback(9464), linger_ms: 0, drain_ms: 20_000 }
+    }
+}
+
+impl Default for Traces {
+    fn default() -> Self {
+        Self { endpoint: None, sample_percent: 10 }
     }
 }
 

@@ -1,6 +1,8 @@
 use std::sync::Arc;
 
-use afterglow_domain::{AccountId, Decision, DerivedId, Intent, IntentId, IntentStatus, Reason, SendId, Verdict};
+use afterglow_domain::{
+    AccountId, Body, Decision, DerivedId, Intent, IntentId, IntentStatus, Message, Reason, SendId, Verdict,
+};
 use afterglow_store::{Expired, Finished, Judged, Resolution, SendOutcome, SendStatus, Start};
 
 use crate::given::{
@@ -19,6 +21,7 @@ on_both!(
     what_is_found_was_sent,
     a_send_needs_a_text,
     one_accounts_backlog_keeps_nobody_waiting,
+    what_an_echo_proves_is_not_said_again,
 );
 
 pub(crate) fn sent(id: &str) -> SendOutcome {
@@ -306,4 +309,18 @@ async fn one_accounts_backlog_keeps_nobody_waiting(given: Given) {
     assert_eq!(rounds, 25, "none is picked twice within its lease, and all are picked");
     let (none, _) = store.due_intents_in_turn(NOW, (8, 2), None, LEASE_MS).await.unwrap();
     assert_eq!(none, []);
+}
+
+/// The database was restored to before the send, and the log was filled again: the echo is there, the send is not.
+async fn what_an_echo_proves_is_not_said_again(given: Given) {
+    ready(&given).await;
+    let (cause, other) = (message("v1", 1), message("v2", 1));
+    let (intent, unsaid) = (intent_for(&cause), intent_for(&other));
+    let mut echo = message("v1", 2);
+    echo.body =
+        Body::MessageSent(Message { mid: "mid.echo".into(), metadata: Some(intent.metadata()), ..Message::default() });
+    apply(&given.store, &[cause, other, echo]).await;
+    let judged = judge(&given.store, &intent, NOW).await;
+    assert_eq!(judged, Judged::Decided(Decision::drop(vec![Reason::AlreadyAnswered])));
+    assert!(matches!(judge(&given.store, &unsaid, NOW).await, Judged::Reserved(_)), "of nobody else is it proven");
 }
