@@ -1,11 +1,12 @@
 //! `afterglow ingest|scorer|responder|console|all`: the services.
 
+use std::future::Future;
 use std::net::SocketAddr;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use afterglow_bus::{Bus, Lane};
+use afterglow_bus::{Bus, BusError, Lane};
 use afterglow_console::Console;
 use afterglow_domain::Clock;
 use afterglow_ingest::{
@@ -17,7 +18,7 @@ use afterglow_meta::graph::GraphClient;
 use afterglow_responder::{Policy, Responder, ResponderOptions, decide, runtime_sleep};
 use afterglow_runtime::{Gauges, Health, Services, Settings, Traces, error_chain, ops_router, signals, start_logs};
 use afterglow_scorer::{RetentionKeeper, Rulebooks, Scorer};
-use afterglow_store::Store;
+use afterglow_store::{Store, StoreError};
 use afterglow_tokens::Tokens;
 use anyhow::{Context as _, bail};
 use axum::Router;
@@ -28,6 +29,9 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::installation::{clock, connect, graph, keyring, open_bus, ready_store};
+
+/// How often it is looked whether what a process waits for has come.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// A service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,9 +72,13 @@ pub(crate) async fn run(which: &[Service], settings: Settings) -> anyhow::Result
     let answers = which.iter().any(|service| matches!(service, Service::Ingest | Service::Console));
     let linger = Duration::from_millis(if answers { settings.ops.linger_ms } else { 0 });
     signals(&leaving, &stop, linger).context("cannot listen for signals")?;
-    let mut parts = Parts::open(which, settings).await?;
+    let ops = Ops::serve(&settings, metrics).await?;
+    let Some(opened) = leaving.run_until_cancelled(Parts::open(which, settings, ops)).await else {
+        return Ok(ExitCode::SUCCESS); // asked to stop while it waited
+    };
+    let mut parts = opened?;
     parts.leaving = leaving;
-    let running = parts.start(which, &stop, metrics).await?;
+    let running = parts.start(which, &stop).await?;
     running.services.wait().await.map_err(|ended| anyhow::anyhow!(error_chain(&ended)))?;
     parts.close().await;
     if let Some(traces) = traces {
@@ -78,6 +86,26 @@ pub(crate) async fn run(which: &[Service], settings: Settings) -> anyhow::Result
     }
     tracing::info!("stopped in order");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Health and metrics, served from the very beginning: who waits for a database says so.
+pub(crate) struct Ops {
+    health: Health,
+    /// Of which lanes it is told how much waits there, once it is open.
+    bus: Arc<OnceLock<Arc<dyn Bus>>>,
+}
+
+impl Ops {
+    pub(crate) async fn serve(settings: &Settings, metrics: PrometheusHandle) -> anyhow::Result<Self> {
+        let ops = Self { health: Health::default(), bus: Arc::default() };
+        ops.health.waits(Some("starting".into()));
+        let listener = listen(settings.ops.listen, "ops.listen").await?;
+        tracing::info!(address = %listener.local_addr()?, "health and metrics");
+        // Serves on while the others drain: probes go on until the process ends.
+        let router = ops_router(ops.health.clone(), metrics, gauges(Arc::clone(&ops.bus)));
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Ok(ops)
+    }
 }
 
 /// What the services share.
@@ -88,6 +116,7 @@ pub(crate) struct Parts {
     pub(crate) clock: Clock,
     /// Cancelled when the process is about to stop, and still takes requests.
     leaving: CancellationToken,
+    health: Health,
 }
 
 /// Services at work, and where they listen.
@@ -98,30 +127,30 @@ pub(crate) struct Running {
 }
 
 impl Parts {
-    pub(crate) async fn open(which: &[Service], settings: Settings) -> anyhow::Result<Self> {
-        let store = ready_store(&settings).await?;
+    /// Opens what the services share, and waits for a database, a schema or a broker that is to come.
+    pub(crate) async fn open(which: &[Service], settings: Settings, ops: Ops) -> anyhow::Result<Self> {
+        let waits = |what: &anyhow::Error| {
+            tracing::warn!(reason = format!("{what:#}"), "waiting");
+            ops.health.waits(Some(format!("{what:#}")));
+        };
+        let store = patiently(|| ready_store(&settings), waits).await?;
         let name = if let [one] = which { one.name() } else { "all" };
         // The embedded bus belongs to one process: a console beside it only shows.
         let beside = which == [Service::Console] && settings.bus.url.is_none();
-        let bus = if beside { None } else { Some(open_bus(&settings, name).await?) };
-        Ok(Self { settings, store, bus, clock: clock(), leaving: CancellationToken::new() })
+        let bus = if beside { None } else { Some(patiently(|| open_bus(&settings, name), waits).await?) };
+        if let Some(bus) = &bus {
+            let _ = ops.bus.set(Arc::clone(bus)); // it is set once
+        }
+        ops.health.waits(None);
+        let health = ops.health;
+        Ok(Self { settings, store, bus, clock: clock(), leaving: CancellationToken::new(), health })
     }
 
     /// Starts services; they end when `stop` is cancelled.
-    pub(crate) async fn start(
-        &self,
-        which: &[Service],
-        stop: &CancellationToken,
-        metrics: PrometheusHandle,
-    ) -> anyhow::Result<Running> {
+    pub(crate) async fn start(&self, which: &[Service], stop: &CancellationToken) -> anyhow::Result<Running> {
         let drain = Duration::from_millis(self.settings.ops.drain_ms);
         let mut services = Services::new(stop.clone(), drain);
-        let health = self.health();
-        let ops = listen(self.settings.ops.listen, "ops.listen").await?;
-        tracing::info!(address = %ops.local_addr()?, "health and metrics");
-        // Serves on while the others drain: probes go on until the process ends.
-        let router = ops_router(health, metrics, self.gauges());
-        tokio::spawn(async move { axum::serve(ops, router).await });
+        self.check_health();
         let (mut webhooks, mut console) = (None, None);
         for service in which {
             match service {
@@ -146,14 +175,14 @@ impl Parts {
         self.bus.clone().context("this service needs the bus")
     }
 
-    fn health(&self) -> Health {
-        let store = self.store.clone();
-        let mut health = Health::default().check("database", move || {
+    fn check_health(&self) {
+        let (store, health) = (self.store.clone(), &self.health);
+        health.check("database", move || {
             let store = store.clone();
             async move { store.ping().await.map_err(|error| error_chain(&error)) }
         });
         if let Some(bus) = self.bus.clone() {
-            health = health.check("bus", move || {
+            health.check("bus", move || {
                 let bus = Arc::clone(&bus);
                 async move { bus.depth(Lane::Interactions).await.map(drop).map_err(|error| error_chain(&error)) }
             });
@@ -163,25 +192,6 @@ impl Parts {
             leaving.cancelled().await;
             draining.drain();
         });
-        health
-    }
-
-    /// How much waits on each lane.
-    fn gauges(&self) -> Gauges {
-        let bus = self.bus.clone();
-        Arc::new(move || {
-            let bus = bus.clone();
-            Box::pin(async move {
-                let Some(bus) = bus else { return };
-                for lane in Lane::ALL {
-                    let Ok(depth) = bus.depth(lane).await else { continue };
-                    #[expect(clippy::cast_precision_loss, reason = "a queue's length, to be looked at")]
-                    for (state, n) in [("ready", depth.ready as f64), ("dead", depth.dead as f64)] {
-                        metrics::gauge!("afterglow_bus_messages", "lane" => lane.as_str(), "state" => state).set(n);
-                    }
-                }
-            })
-        })
     }
 
     async fn start_ingest(&self, services: &mut Services, stop: &CancellationToken) -> anyhow::Result<SocketAddr> {
@@ -418,6 +428,46 @@ impl Parts {
         services.spawn("console", serve(listener, router, self.leaving.clone(), stop.clone()));
         Ok(address)
     }
+}
+
+/// Does it again as long as it fails for want of something that may come: a database that starts or fails over, a schema that is
+/// about to be migrated, a broker.
+async fn patiently<T, F>(open: impl Fn() -> F, waits: impl Fn(&anyhow::Error)) -> anyhow::Result<T>
+where
+    F: Future<Output = anyhow::Result<T>>,
+{
+    loop {
+        match open().await {
+            Err(error) if may_come(&error) => waits(&error),
+            opened => return opened,
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+}
+
+fn may_come(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        let store = cause.downcast_ref::<StoreError>();
+        let passing = store.is_some_and(|e| e.is_retryable() || matches!(e, StoreError::SchemaOlder { .. }));
+        passing || matches!(cause.downcast_ref::<BusError>(), Some(BusError::Unavailable(_)))
+    })
+}
+
+/// How much waits on each lane.
+fn gauges(bus: Arc<OnceLock<Arc<dyn Bus>>>) -> Gauges {
+    Arc::new(move || {
+        let bus = bus.get().cloned();
+        Box::pin(async move {
+            let Some(bus) = bus else { return };
+            for lane in Lane::ALL {
+                let Ok(depth) = bus.depth(lane).await else { continue };
+                #[expect(clippy::cast_precision_loss, reason = "a queue's length, to be looked at")]
+                for (state, n) in [("ready", depth.ready as f64), ("dead", depth.dead as f64)] {
+                    metrics::gauge!("afterglow_bus_messages", "lane" => lane.as_str(), "state" => state).set(n);
+                }
+            }
+        })
+    })
 }
 
 async fn listen(address: SocketAddr, setting: &str) -> anyhow::Result<TcpListener> {

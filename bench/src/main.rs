@@ -2,11 +2,14 @@
 //!
 //! | file | what it measures |
 //! | --- | --- |
+//! | `chaos` | faults in mid-load: does it add up? |
 //! | `console` | how long pages take with a million viewers |
+//! | `costs` | what an event costs each process and the database; whether memory and handles stay flat |
 //! | `gate` | the gate alone |
 //! | `ingest` | ingest with confirms, beside its limits |
 //! | `latency` | from the webhook to the call of the Send API, in both forms |
 //! | `neighbour` | one brand's answers beside another brand at a hundred times its load |
+//! | `overload` | far more webhooks than can be taken |
 //! | `redirect` | the opening of a tracked link |
 //! | `restore` | the database lost and restored: what is there in the end |
 //! | `rolling` | a rolling restart of every service under load |
@@ -15,13 +18,16 @@
 //! | `scorer` | the scorer beside PostgreSQL alone; replay and what-if |
 
 mod backlog;
+mod chaos;
 mod console;
+mod costs;
 mod gate;
 mod ingest;
 mod latency;
 mod limits;
 mod load;
 mod neighbour;
+mod overload;
 mod redirect;
 mod restore;
 mod rolling;
@@ -34,11 +40,14 @@ use clap::Parser;
 /// Measures, beside limits where there are any. Absolute times mean little on a shared machine: read the ratios.
 #[derive(Parser)]
 enum Bench {
+    Chaos(chaos::Arguments),
     Console(console::Arguments),
+    Costs(costs::Arguments),
     Gate(gate::Arguments),
     Ingest(ingest::Arguments),
     Latency(latency::Arguments),
     Neighbour(neighbour::Arguments),
+    Overload(overload::Arguments),
     Redirect(redirect::Arguments),
     Restore(restore::Arguments),
     Rolling(rolling::Arguments),
@@ -50,7 +59,9 @@ enum Bench {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     match Bench::parse() {
+        Bench::Chaos(arguments) => chaos::run(&arguments).await,
         Bench::Console(arguments) => console::run(&arguments).await,
+        Bench::Costs(arguments) => costs::run(&arguments).await,
         Bench::Gate(arguments) => {
             gate::run(&arguments);
             Ok(())
@@ -58,6 +69,7 @@ async fn main() -> anyhow::Result<()> {
         Bench::Ingest(arguments) => ingest::run(&arguments).await,
         Bench::Latency(arguments) => latency::run(&arguments).await,
         Bench::Neighbour(arguments) => neighbour::run(&arguments).await,
+        Bench::Overload(arguments) => overload::run(&arguments).await,
         Bench::Redirect(arguments) => redirect::run(&arguments).await,
         Bench::Restore(arguments) => restore::run(&arguments).await,
         Bench::Rolling(arguments) => rolling::run(&arguments).await,

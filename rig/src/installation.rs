@@ -93,6 +93,7 @@ struct Member {
     service: Service,
     process: Process,
     ops: u16,
+    webhooks: u16,
 }
 
 /// A running installation. Its processes end when it is dropped.
@@ -155,6 +156,11 @@ impl Installation {
         format!("http://{}/webhooks/meta", self.balancer.address())
     }
 
+    /// The port of one member that takes webhooks, past the balancer.
+    pub fn webhook_port(&self) -> Option<u16> {
+        self.members.iter().find(|member| member.service.takes_webhooks()).map(|member| member.webhooks)
+    }
+
     /// Runs a command of the binary on this installation.
     pub fn command(&self, arguments: &[&str]) -> anyhow::Result<std::process::Output> {
         run(&self.binary, arguments, &self.environment, "")
@@ -180,7 +186,7 @@ impl Installation {
         ];
         let environment = [self.environment.as_slice(), besides].concat();
         let process = Process::start(&self.binary, &arguments, &environment, log)?;
-        self.members.push(Member { service, process, ops });
+        self.members.push(Member { service, process, ops, webhooks });
         if service.takes_webhooks() {
             self.balancer.add(webhooks, ops);
         }

@@ -11,11 +11,13 @@
 //! | `balancer` | connections dealt out to ready members, as a Kubernetes Service does |
 //! | `link` | a TCP connection that can be cut, slowed and silenced |
 //! | `http` | one question to a process' health and metrics |
+//! | `chaos` | faults in mid-load, drawn from a seed |
 //! | `installation` | several members of each service, beside a simulated Meta |
 //! | `reckoning` | whether what was answered 200 is there, once, and whether anybody was written to who should not have been |
 //! | `percentile` | percentiles of durations |
 
 mod balancer;
+mod chaos;
 mod http;
 mod installation;
 mod link;
@@ -26,6 +28,7 @@ mod servers;
 mod usage;
 
 pub use balancer::Balancer;
+pub use chaos::{Aftermath, Chaos, Fault};
 pub use installation::{Installation, Layout, Service, now};
 pub use link::{Link, Weather};
 pub use percentile::percentile;

@@ -92,6 +92,16 @@ impl PrivateServers {
         act(self.folder.path(), Server::Postgres, "restore").map(drop)
     }
 
+    /// Makes the broker believe that its disk is full: it takes nothing until there is room.
+    pub fn fill_disk(&self) -> anyhow::Result<()> {
+        act(self.folder.path(), Server::Rabbitmq, "full").map(drop)
+    }
+
+    /// There is room again.
+    pub fn free_disk(&self) -> anyhow::Result<()> {
+        act(self.folder.path(), Server::Rabbitmq, "roomy").map(drop)
+    }
+
     /// Starts it again, where it was, on the data it left.
     pub fn start_again(&mut self, server: Server) -> anyhow::Result<()> {
         let started = start(self.folder.path(), server)?;

@@ -115,9 +115,12 @@ pub(crate) async fn run(
 
     let sim = setup::simulated_meta(options.seed, &mut settings).await?;
     setup::free_ports(&mut settings);
-    let parts = Parts::open(&Service::ALL, settings).await?;
+    let parts = {
+        let ops = crate::serve::Ops::serve(&settings, metrics).await?;
+        Parts::open(&Service::ALL, settings, ops).await?
+    };
     setup::brands(&parts, &sim).await?;
-    let running = parts.start(&Service::ALL, &stop, metrics).await?;
+    let running = parts.start(&Service::ALL, &stop).await?;
     let webhooks = running.webhooks.context("ingest does not listen")?;
     let url = format!("http://{webhooks}/webhooks/meta");
     let link = setup::owner(&parts, running.console).await?;

@@ -7,6 +7,7 @@
 mod bad_input;
 mod broker_away;
 mod callbacks;
+mod chaos;
 mod connect;
 mod crash;
 mod faults;
@@ -21,3 +22,4 @@ mod stopping;
 mod story_insights;
 mod sweep;
 mod traces;
+mod waiting;

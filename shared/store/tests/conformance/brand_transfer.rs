@@ -58,10 +58,12 @@ async fn exported(store: &Store) -> BTreeMap<&'static str, Vec<Value>> {
 fn unnumbered(mut all: BTreeMap<&'static str, Vec<Value>>) -> BTreeMap<&'static str, Vec<Value>> {
     for row in all.values_mut().flatten() {
         row.as_object_mut().unwrap().remove("seq");
-        // A truth is a number in one engine.
+        // A truth is a number in one engine, and a whole number has a point in the other.
         for value in row.as_object_mut().unwrap().values_mut() {
-            if let Value::Bool(truth) = value {
-                *value = i64::from(*truth).into();
+            match value {
+                Value::Bool(truth) => *value = f64::from(u8::from(*truth)).into(),
+                Value::Number(number) => *value = number.as_f64().unwrap().into(),
+                Value::Null | Value::String(_) | Value::Array(_) | Value::Object(_) => {}
             }
         }
     }
