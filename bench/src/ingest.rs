@@ -86,7 +86,14 @@ async fn measure(arguments: &Arguments, bus: Arc<AmqpBus>) -> anyhow::Result<Row
             let body = limits::body(*events);
             let signature = sign(&secret, body.as_bytes());
             for (best, port) in best.iter_mut().zip([a, b, ingest]) {
-                let load = Load { port, connections: arguments.connections, span, body: &body, signature: &signature };
+                let load = Load {
+                    port,
+                    connections: arguments.connections,
+                    span,
+                    body: &body,
+                    signature: &signature,
+                    per_second: None,
+                };
                 let measured = load.run().await.context("the load did not run")?;
                 if measured.per_second > best.per_second {
                     *best = measured;

@@ -10,6 +10,7 @@
 //! | `latency` | from the webhook to the call of the Send API, in both forms |
 //! | `neighbour` | one brand's answers beside another brand at a hundred times its load |
 //! | `overload` | far more webhooks than can be taken |
+//! | `peers` | ingest beside what a team would otherwise write |
 //! | `redirect` | the opening of a tracked link |
 //! | `restore` | the database lost and restored: what is there in the end |
 //! | `rolling` | a rolling restart of every service under load |
@@ -28,6 +29,7 @@ mod limits;
 mod load;
 mod neighbour;
 mod overload;
+mod peers;
 mod redirect;
 mod restore;
 mod rolling;
@@ -48,6 +50,7 @@ enum Bench {
     Latency(latency::Arguments),
     Neighbour(neighbour::Arguments),
     Overload(overload::Arguments),
+    Peers(peers::Arguments),
     Redirect(redirect::Arguments),
     Restore(restore::Arguments),
     Rolling(rolling::Arguments),
@@ -70,6 +73,7 @@ async fn main() -> anyhow::Result<()> {
         Bench::Latency(arguments) => latency::run(&arguments).await,
         Bench::Neighbour(arguments) => neighbour::run(&arguments).await,
         Bench::Overload(arguments) => overload::run(&arguments).await,
+        Bench::Peers(arguments) => peers::run(&arguments).await,
         Bench::Redirect(arguments) => redirect::run(&arguments).await,
         Bench::Restore(arguments) => restore::run(&arguments).await,
         Bench::Rolling(arguments) => rolling::run(&arguments).await,
