@@ -16,6 +16,7 @@ mod kill_switch;
 mod link;
 mod migrate;
 mod observe;
+mod ops;
 mod options;
 mod output;
 mod person;

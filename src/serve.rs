@@ -1,12 +1,11 @@
 //! `afterglow ingest|scorer|responder|console|all`: the services.
 
-use std::future::Future;
 use std::net::SocketAddr;
 use std::process::ExitCode;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
-use afterglow_bus::{Bus, BusError, Lane};
+use afterglow_bus::{Bus, Lane};
 use afterglow_console::Console;
 use afterglow_domain::Clock;
 use afterglow_ingest::{
@@ -16,9 +15,9 @@ use afterglow_ingest::{
 use afterglow_meta::AppSecrets;
 use afterglow_meta::graph::GraphClient;
 use afterglow_responder::{Policy, Responder, ResponderOptions, decide, runtime_sleep};
-use afterglow_runtime::{Gauges, Health, Services, Settings, Traces, error_chain, ops_router, signals, start_logs};
+use afterglow_runtime::{Health, Services, Settings, Traces, error_chain, signals, start_logs};
 use afterglow_scorer::{RetentionKeeper, Rulebooks, Scorer};
-use afterglow_store::{Store, StoreError};
+use afterglow_store::Store;
 use afterglow_tokens::Tokens;
 use anyhow::{Context as _, bail};
 use axum::Router;
@@ -29,9 +28,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::installation::{clock, connect, graph, keyring, open_bus, ready_store};
-
-/// How often it is looked whether what a process waits for has come.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
+use crate::ops::Ops;
 
 /// A service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,26 +85,6 @@ pub(crate) async fn run(which: &[Service], settings: Settings) -> anyhow::Result
     Ok(ExitCode::SUCCESS)
 }
 
-/// Health and metrics, served from the very beginning: who waits for a database says so.
-pub(crate) struct Ops {
-    health: Health,
-    /// Of which lanes it is told how much waits there, once it is open.
-    bus: Arc<OnceLock<Arc<dyn Bus>>>,
-}
-
-impl Ops {
-    pub(crate) async fn serve(settings: &Settings, metrics: PrometheusHandle) -> anyhow::Result<Self> {
-        let ops = Self { health: Health::default(), bus: Arc::default() };
-        ops.health.waits(Some("starting".into()));
-        let listener = listen(settings.ops.listen, "ops.listen").await?;
-        tracing::info!(address = %listener.local_addr()?, "health and metrics");
-        // Serves on while the others drain: probes go on until the process ends.
-        let router = ops_router(ops.health.clone(), metrics, gauges(Arc::clone(&ops.bus)));
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        Ok(ops)
-    }
-}
-
 /// What the services share.
 pub(crate) struct Parts {
     pub(crate) settings: Settings,
@@ -129,20 +106,12 @@ pub(crate) struct Running {
 impl Parts {
     /// Opens what the services share, and waits for a database, a schema or a broker that is to come.
     pub(crate) async fn open(which: &[Service], settings: Settings, ops: Ops) -> anyhow::Result<Self> {
-        let waits = |what: &anyhow::Error| {
-            tracing::warn!(reason = format!("{what:#}"), "waiting");
-            ops.health.waits(Some(format!("{what:#}")));
-        };
-        let store = patiently(|| ready_store(&settings), waits).await?;
+        let store = ops.patiently(|| ready_store(&settings)).await?;
         let name = if let [one] = which { one.name() } else { "all" };
         // The embedded bus belongs to one process: a console beside it only shows.
         let beside = which == [Service::Console] && settings.bus.url.is_none();
-        let bus = if beside { None } else { Some(patiently(|| open_bus(&settings, name), waits).await?) };
-        if let Some(bus) = &bus {
-            let _ = ops.bus.set(Arc::clone(bus)); // it is set once
-        }
-        ops.health.waits(None);
-        let health = ops.health;
+        let bus = if beside { None } else { Some(ops.patiently(|| open_bus(&settings, name)).await?) };
+        let health = ops.begun(bus.as_ref());
         Ok(Self { settings, store, bus, clock: clock(), leaving: CancellationToken::new(), health })
     }
 
@@ -430,47 +399,7 @@ impl Parts {
     }
 }
 
-/// Does it again as long as it fails for want of something that may come: a database that starts or fails over, a schema that is
-/// about to be migrated, a broker.
-async fn patiently<T, F>(open: impl Fn() -> F, waits: impl Fn(&anyhow::Error)) -> anyhow::Result<T>
-where
-    F: Future<Output = anyhow::Result<T>>,
-{
-    loop {
-        match open().await {
-            Err(error) if may_come(&error) => waits(&error),
-            opened => return opened,
-        }
-        tokio::time::sleep(LOOK_AGAIN).await;
-    }
-}
-
-fn may_come(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| {
-        let store = cause.downcast_ref::<StoreError>();
-        let passing = store.is_some_and(|e| e.is_retryable() || matches!(e, StoreError::SchemaOlder { .. }));
-        passing || matches!(cause.downcast_ref::<BusError>(), Some(BusError::Unavailable(_)))
-    })
-}
-
-/// How much waits on each lane.
-fn gauges(bus: Arc<OnceLock<Arc<dyn Bus>>>) -> Gauges {
-    Arc::new(move || {
-        let bus = bus.get().cloned();
-        Box::pin(async move {
-            let Some(bus) = bus else { return };
-            for lane in Lane::ALL {
-                let Ok(depth) = bus.depth(lane).await else { continue };
-                #[expect(clippy::cast_precision_loss, reason = "a queue's length, to be looked at")]
-                for (state, n) in [("ready", depth.ready as f64), ("dead", depth.dead as f64)] {
-                    metrics::gauge!("afterglow_bus_messages", "lane" => lane.as_str(), "state" => state).set(n);
-                }
-            }
-        })
-    })
-}
-
-async fn listen(address: SocketAddr, setting: &str) -> anyhow::Result<TcpListener> {
+pub(crate) async fn listen(address: SocketAddr, setting: &str) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address)
         .await
         .with_context(|| format!("cannot listen on {address}: is it in use? Choose another with --set {setting}=…"))

@@ -25,6 +25,9 @@ pub(crate) struct Arguments {
     /// Webhooks under way in one process from which on it refuses
     #[arg(long, default_value_t = 512)]
     in_flight_max: u32,
+    /// Hours of the journal; 0: none
+    #[arg(long, default_value_t = 0)]
+    journal_hours: u32,
     /// Connections that ask again at once, in the three steps
     #[arg(long, value_delimiter = ',', default_value = "64,1536,64")]
     connections: Vec<u32>,
@@ -42,6 +45,7 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let servers = PrivateServers::start()?;
     let mut layout = Layout::new(&arguments.binary, Some((servers.database_url(), servers.amqp_url())))
         .with("AFTERGLOW_INGEST__IN_FLIGHT_MAX", arguments.in_flight_max.to_string())
+        .with("AFTERGLOW_BUS__JOURNAL_HOURS", arguments.journal_hours.to_string())
         .with("AFTERGLOW_INGEST__BRAND_EVENTS_PER_SECOND", "0");
     layout.brands = 1;
     let mut installation = Installation::prepare(layout).await?;

@@ -116,7 +116,7 @@ pub(crate) async fn run(
     let sim = setup::simulated_meta(options.seed, &mut settings).await?;
     setup::free_ports(&mut settings);
     let parts = {
-        let ops = crate::serve::Ops::serve(&settings, metrics).await?;
+        let ops = crate::ops::Ops::serve(&settings, metrics).await?;
         Parts::open(&Service::ALL, settings, ops).await?
     };
     setup::brands(&parts, &sim).await?;

@@ -1,8 +1,11 @@
 //! A brand as a whole: written out row by row, taken in elsewhere, removed.
 //!
 //! Rows travel as JSON, the same from both engines: ids and bytes as hexadecimal digits, times as numbers. What is asked of
-//! each table stands in [`TABLES`]; a test holds it against the schema, so that no table of a later version is forgotten.
+//! each table stands in `tables`; a test holds it against the schema, so that no table of a later version is forgotten.
 //! Secrets stay: access tokens, the hashes of API tokens and of sessions.
+
+mod columns;
+mod tables;
 
 use afterglow_domain::{BrandId, Timestamp, ViewerKey};
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -15,79 +18,8 @@ use sqlx::AssertSqlSafe;
 use crate::engine::{Engine, Tx, on_read, on_tx};
 use crate::{SCHEMA_VERSION, Store, StoreError};
 
-/// What becomes of a table's rows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fate {
-    /// They are written out, and removed with the brand.
-    Carried,
-    /// They are removed with the brand, and stay otherwise: secrets, and what is in somebody's hands now.
-    Removed,
-    /// They are nobody's, or every brand's.
-    Shared,
-}
-
-/// A table, with which of its rows are a brand's (`$1`).
-struct Table {
-    name: &'static str,
-    fate: Fate,
-    rows: &'static str,
-    key: &'static [&'static str],
-}
-
-const OF_ACCOUNTS: &str = "account IN (SELECT a.id FROM account a WHERE a.brand = $1)";
-
-const fn table(name: &'static str, fate: Fate, rows: &'static str, key: &'static [&'static str]) -> Table {
-    Table { name, fate, rows, key }
-}
-
-/// Parents before children.
-const TABLES: &[Table] = &[
-    table("brand", Fate::Carried, "id = $1", &["id"]),
-    table("account", Fate::Carried, "brand = $1", &["id"]),
-    table("brand_document", Fate::Carried, "brand = $1", &["version"]),
-    table("retention", Fate::Carried, "brand = $1", &["kind"]),
-    table("link", Fate::Carried, "brand = $1", &["code"]),
-    table(
-        "kill_switch",
-        Fate::Carried,
-        "(scope = 'brand' AND id = $1 OR scope = 'play' AND id LIKE $1 || '/%'
-            OR scope = 'account' AND id IN (SELECT a.id FROM account a WHERE a.brand = $1)
-            OR scope = 'viewer' AND EXISTS (SELECT 1 FROM account a WHERE a.brand = $1 AND kill_switch.id LIKE a.id || '/%'))",
-        &["scope", "id"],
-    ),
-    table("consent", Fate::Carried, "brand = $1", &["account", "viewer"]),
-    table("consent_log", Fate::Carried, "brand = $1", &["interaction"]),
-    table("viewer_key", Fate::Carried, OF_ACCOUNTS, &["account", "viewer"]),
-    table("interaction", Fate::Carried, "brand = $1", &["id"]),
-    table("amendment", Fate::Carried, OF_ACCOUNTS, &["interaction"]),
-    table("viewer", Fate::Carried, "brand = $1", &["account", "viewer"]),
-    table("viewer_label", Fate::Carried, "brand = $1", &["account", "viewer", "label"]),
-    table("intent", Fate::Carried, "brand = $1", &["id"]),
-    table("decision", Fate::Carried, "brand = $1", &["seq"]),
-    table("send", Fate::Carried, "brand = $1", &["id"]),
-    table("audit", Fate::Carried, "brand = $1", &["seq"]),
-    table("quarantine", Fate::Carried, OF_ACCOUNTS, &["id"]),
-    table("api_token", Fate::Removed, "brand = $1", &["hash"]),
-    table("person_role", Fate::Removed, "brand = $1", &["person"]),
-    table("oauth_state", Fate::Removed, "brand = $1", &["hash"]),
-    table("claim", Fate::Removed, "brand = $1", &["account", "viewer"]),
-    table(
-        "outbox",
-        Fate::Removed,
-        "EXISTS (SELECT 1 FROM account a WHERE a.brand = $1 AND outbox.key LIKE a.id || '/%')",
-        &["seq"],
-    ),
-    table("forgotten", Fate::Shared, "TRUE", &["hash"]),
-    table("forget_receipt", Fate::Shared, "TRUE", &["code"]),
-    table("person", Fate::Shared, "TRUE", &["id"]),
-    table("session", Fate::Shared, "TRUE", &["token_hash"]),
-    table("sign_in_link", Fate::Shared, "TRUE", &["token_hash"]),
-    table("sign_in_attempt", Fate::Shared, "TRUE", &["subject"]),
-    table("counter", Fate::Shared, "TRUE", &["name"]),
-    table("lease", Fate::Shared, "TRUE", &["name"]),
-    table("rate_slot", Fate::Shared, "TRUE", &["name"]),
-    table("schema_floor", Fate::Shared, "TRUE", &["one"]),
-];
+use columns::Column;
+use tables::{Fate, TABLES, Table, known};
 
 /// What an account says of itself where it was taken in: its token stayed behind.
 const MOVED: &str = "moved from another installation: connect it again, `afterglow account connect --help`";
@@ -116,54 +48,6 @@ pub struct ExportRow {
     pub table: String,
     /// Its columns.
     pub row: Value,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Text,
-    Whole,
-    Real,
-    Truth,
-    Id,
-    Bytes,
-}
-
-struct Column {
-    name: String,
-    kind: Kind,
-}
-
-impl Column {
-    /// The column's value as JSON has it.
-    fn written(&self, engine: &Engine) -> String {
-        let name = &self.name;
-        match (engine, self.kind) {
-            (Engine::Postgres(_), Kind::Id) => format!("replace(CAST({name} AS text), '-', '')"),
-            (Engine::Postgres(_), Kind::Bytes) => format!("encode({name}, 'hex')"),
-            (Engine::Sqlite { .. }, Kind::Id | Kind::Bytes) => format!("lower(hex({name}))"),
-            _ => name.clone(),
-        }
-    }
-
-    /// The column's value from a text that JSON had.
-    fn read(&self, engine: &Engine, text: &str) -> String {
-        match (engine, self.kind) {
-            (Engine::Postgres(_), Kind::Id) => format!("CAST({text} AS uuid)"),
-            (Engine::Postgres(_), Kind::Bytes) => format!("decode({text}, 'hex')"),
-            (Engine::Postgres(_), Kind::Truth) => format!("({text} IN ('true', '1'))"),
-            (Engine::Postgres(_), Kind::Whole) => format!("CAST({text} AS bigint)"),
-            (Engine::Postgres(_), Kind::Real) => format!("CAST({text} AS double precision)"),
-            (Engine::Sqlite { .. }, Kind::Id | Kind::Bytes) => format!("unhex({text})"),
-            (Engine::Sqlite { .. }, Kind::Whole | Kind::Truth) => format!("CAST({text} AS INTEGER)"),
-            (Engine::Sqlite { .. }, Kind::Real) => format!("CAST({text} AS REAL)"),
-            (_, Kind::Text) => text.to_owned(),
-        }
-    }
-}
-
-fn known(name: &str) -> Result<&'static Table, StoreError> {
-    let found = TABLES.iter().find(|table| table.name == name && table.fate == Fate::Carried);
-    found.ok_or_else(|| StoreError::codec("export.table", format!("no rows of {name:?} are taken in")))
 }
 
 impl Store {
@@ -398,30 +282,6 @@ impl Store {
         }
         Ok(0)
     }
-
-    async fn columns(&self, table: &str) -> Result<Vec<Column>, StoreError> {
-        let sql = match self.engine {
-            Engine::Postgres(_) => {
-                "SELECT CAST(column_name AS text), CAST(data_type AS text) FROM information_schema.columns
-                    WHERE table_schema = current_schema() AND table_name = $1 ORDER BY ordinal_position"
-            }
-            Engine::Sqlite { .. } => "SELECT name, type FROM pragma_table_info($1) ORDER BY cid",
-        };
-        let rows: Vec<(String, String)> =
-            on_read!(&self.engine, |pool| sqlx::query_as(sql).bind(table).fetch_all(pool).await?);
-        let column = |(name, kind): (String, String)| {
-            let kind = match kind.to_ascii_lowercase().as_str() {
-                "uuid" => Kind::Id,
-                "bytea" | "blob" => Kind::Bytes,
-                "boolean" => Kind::Truth,
-                "bigint" | "integer" => Kind::Whole,
-                "double precision" | "real" => Kind::Real,
-                _ => Kind::Text,
-            };
-            Column { name, kind }
-        };
-        Ok(rows.into_iter().map(column).collect())
-    }
 }
 
 /// None of the accounts may be another brand's here.
@@ -454,30 +314,4 @@ fn check(brand: &BrandId, table: &Table, columns: &[Column], row: &Value) -> Res
 
 fn text_of(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::StoreOptions;
-
-    #[tokio::test]
-    async fn every_table_has_its_fate() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(None, folder.path(), StoreOptions::default()).await.unwrap();
-        store.migrate().await.unwrap();
-        let sql = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'
-            AND name <> '_sqlx_migrations' ORDER BY name";
-        let Engine::Sqlite { read, .. } = &store.engine else { panic!("it is SQLite") };
-        let names: Vec<String> = sqlx::query_scalar(sql).fetch_all(read).await.unwrap();
-        let mut fates: Vec<&str> = TABLES.iter().map(|table| table.name).collect();
-        fates.sort_unstable();
-        assert_eq!(names, fates, "say in TABLES what becomes of a new table when a brand moves or goes");
-        for table in TABLES {
-            let columns = store.columns(table.name).await.unwrap();
-            let has = |name: &str| columns.iter().any(|column| column.name == name);
-            assert!(table.key.iter().all(|key| has(key)), "{}", table.name);
-            assert!(table.fate != Fate::Shared || !has("brand") || table.name == "forget_receipt", "{}", table.name);
-        }
-    }
 }
