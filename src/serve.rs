@@ -22,7 +22,6 @@ use afterglow_tokens::Tokens;
 use anyhow::{Context as _, bail};
 use axum::Router;
 use axum::http::{HeaderValue, header};
-use metrics_exporter_prometheus::PrometheusHandle;
 use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;

@@ -60,10 +60,10 @@ async fn accept(listener: TcpListener, server: SocketAddr, weather: watch::Recei
             }
             let Ok(there) = TcpStream::connect(server).await else { return };
             let _ = (here.set_nodelay(true), there.set_nodelay(true));
-            let ((from_here, to_here), (from_there, to_there)) = (here.into_split(), there.into_split());
+            let ((client_read, client_write), (server_read, server_write)) = (here.into_split(), there.into_split());
             tokio::select! {
-                () = pass(from_here, to_there, weather.clone()) => {}
-                () = pass(from_there, to_here, weather) => {}
+                () = pass(client_read, server_write, weather.clone()) => {}
+                () = pass(server_read, client_write, weather) => {}
                 _ = cut.wait_for(|weather| *weather == Weather::Cut) => {}
                 () = end.cancelled() => {}
             }

@@ -117,9 +117,9 @@ impl Store {
                 read.push(kind.read(&self.engine, &format!("${}", n + 2)));
                 place.push(text_of(&after[*column]));
             }
-            sql += &format!(" AND ({key}) > ({})", read.join(", "));
+            sql = format!("{sql} AND ({key}) > ({})", read.join(", "));
         }
-        sql += &format!(" ORDER BY {key} LIMIT {limit}");
+        sql = format!("{sql} ORDER BY {key} LIMIT {limit}");
         let rows: Vec<String> = on_read!(&self.engine, |pool| {
             let mut query = sqlx::query_scalar(AssertSqlSafe(sql)).bind(brand.as_str());
             for text in &place {
@@ -163,7 +163,7 @@ impl Store {
             // Nothing but its content tells one from another.
             let same: Vec<String> =
                 names.iter().zip(&read).map(|(name, read)| format!("t.{name} IS NOT DISTINCT FROM {read}")).collect();
-            sql += &format!(" AND NOT EXISTS (SELECT 1 FROM {name} t WHERE {})", same.join(" AND "));
+            sql = format!("{sql} AND NOT EXISTS (SELECT 1 FROM {name} t WHERE {})", same.join(" AND "));
         }
         sql += " ON CONFLICT DO NOTHING";
         let ids: Vec<String> = rows.iter().map(|row| text_of(&row["id"])).collect();
