@@ -16,7 +16,7 @@ use crate::latency::free_port;
 use crate::limits;
 use crate::load::{Load, Measured};
 
-/// Measure ingest beside Express with amqplib and FastAPI with aio-pika
+/// Measure ingest beside the peers that a team would write in Node.js and Python
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// The release binary to measure
