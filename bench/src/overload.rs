@@ -23,7 +23,7 @@ pub(crate) struct Arguments {
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u64).range(2..=120))]
     seconds: u64,
     /// Webhooks under way in one process from which on it refuses
-    #[arg(long, default_value_t = 512)]
+    #[arg(long, default_value_t = 128)]
     in_flight_max: u32,
     /// Hours of the journal; 0: none
     #[arg(long, default_value_t = 0)]

@@ -333,7 +333,7 @@ impl Default for Ingest {
             listen: loopback(8090),
             confirm_deadline_ms: 3_000,
             body_limit: 4 * 1024 * 1024,
-            in_flight_max: 512,
+            in_flight_max: 128,
             brand_events_per_second: 50,
             brand_events_burst: 500,
             accounts_refresh_ms: 5_000,
