@@ -161,11 +161,11 @@ mod tests {
 
     #[test]
     fn a_flag_beats_the_environment_which_beats_the_file() {
-        let toml = "[ingest]\nlisten = '127.0.0.1:1'\nbody_limit = 10\n[scorer]\nbatch_max = 7";
-        let environment = [("AFTERGLOW_INGEST__LISTEN", "127.0.0.1:2"), ("AFTERGLOW_INGEST__BODY_LIMIT", "20")];
+        let toml = "[ingest]\nlisten = '127.0.0.1:1'\nbody_limit = 100000\n[scorer]\nbatch_max = 7";
+        let environment = [("AFTERGLOW_INGEST__LISTEN", "127.0.0.1:2"), ("AFTERGLOW_INGEST__BODY_LIMIT", "200000")];
         let settings = load(toml, &environment, &[("ingest.listen", "127.0.0.1:3")]).unwrap();
         assert_eq!(settings.ingest.listen.port(), 3);
-        assert_eq!((settings.ingest.body_limit, settings.scorer.batch_max), (20, 7));
+        assert_eq!((settings.ingest.body_limit, settings.scorer.batch_max), (200_000, 7));
         assert_eq!(settings.ingest.confirm_deadline_ms, 3_000, "the default");
     }
 
