@@ -11,6 +11,7 @@ use anyhow::{Context as _, bail};
 use serde_json::json;
 use similar::TextDiff;
 
+use crate::brand_transfer::ExportOptions;
 use crate::installation::{clock, ready_store};
 
 #[derive(clap::Subcommand)]
@@ -78,6 +79,33 @@ pub(crate) enum Command {
     },
     /// List the brands, one JSON object a line
     List,
+    /// Write everything that is kept of a brand to a file, row by row: to move it, or to keep it
+    ///
+    /// Silence it first (`afterglow kill-switch on --brand ID --reason moving`), and stop Meta's webhooks where it leaves. Access
+    /// tokens, API tokens and people's roles stay behind. The file holds people's data and the keys to Meta's fragments:
+    /// keep it as you keep a backup. Who is forgotten later is not forgotten in it.
+    Export(ExportOptions),
+    /// Take a brand in from a file; run again, it changes nothing
+    ///
+    /// Its accounts are paused until they are connected again, and a kill switch that came along holds until it is lifted.
+    Import {
+        /// The file that `brand export` wrote
+        file: PathBuf,
+        /// Leave the hashes of forgotten people out, which mean nothing under another keys.forgetting
+        #[arg(long)]
+        without_forgotten: bool,
+    },
+    /// Remove a brand with everything that is kept of its viewers, and print the receipt
+    ///
+    /// Who said stop is remembered by a hash that names nobody, for the day the brand comes back. Run again it removes what came
+    /// meanwhile. Needs keys.forgetting.
+    Delete {
+        /// The brand
+        brand: String,
+        /// The brand once more
+        #[arg(long, value_name = "BRAND")]
+        confirm: Option<String>,
+    },
 }
 
 pub(crate) fn run(command: &Command, settings: &Settings) -> anyhow::Result<ExitCode> {
@@ -174,6 +202,13 @@ async fn stored(command: &Command, settings: &Settings) -> anyhow::Result<ExitCo
                     "version": brand.document_version, "settings": brand.settings, "created": brand.created.to_rfc3339(),
                 }))?;
             }
+        }
+        Command::Export(options) => options.run(&store).await?,
+        Command::Import { file, without_forgotten } => {
+            crate::brand_transfer::import(&store, file, *without_forgotten).await?;
+        }
+        Command::Delete { brand, confirm } => {
+            crate::brand_transfer::delete(&store, brand, confirm.as_deref()).await?;
         }
         Command::Validate { .. } | Command::Schema => {}
     }

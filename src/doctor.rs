@@ -76,6 +76,10 @@ pub(crate) async fn run(options: &Options, settings: &Settings) -> anyhow::Resul
 async fn schema(store: &Store) -> Vec<Finding> {
     let version = store.schema_version().await.unwrap_or_default();
     let mut findings = vec![match store.check_schema().await {
+        Ok(()) if version > SCHEMA_VERSION => good(
+            "schema",
+            format!("version {version}, newer than this program's {SCHEMA_VERSION} and open to it: finish the upgrade"),
+        ),
         Ok(()) => good("schema", format!("version {SCHEMA_VERSION}, as this program needs it")),
         Err(error) if version < SCHEMA_VERSION => bad("schema", error_chain(&error), "`afterglow migrate`"),
         Err(error) => bad("schema", error_chain(&error), "run the release that made this schema, or a newer one"),

@@ -74,9 +74,15 @@ pub(crate) async fn open_bus(settings: &Settings, service: &str) -> anyhow::Resu
         std::fs::create_dir_all(&settings.data_dir)
             .with_context(|| format!("cannot make the data directory {}", settings.data_dir.display()))?;
     }
-    afterglow_bus::open(url.map(Address::expose), &settings.data_dir, &settings.bus.prefix, service)
-        .await
-        .with_context(|| format!("cannot open the bus at {shown}: is it there, and is bus.url right?"))
+    afterglow_bus::open(
+        url.map(Address::expose),
+        &settings.data_dir,
+        &settings.bus.prefix,
+        service,
+        settings.bus.journal_hours,
+    )
+    .await
+    .with_context(|| format!("cannot open the bus at {shown}: is it there, and is bus.url right?"))
 }
 
 /// The keys that seal access tokens. Without configured ones and with SQLite, a key file in the data directory.

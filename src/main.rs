@@ -3,17 +3,20 @@
 mod accounts;
 mod api_token;
 mod brand;
+mod brand_transfer;
 mod daily_log;
 mod decisions;
 mod demo;
 mod doctor;
 mod installation;
 mod interpret;
+mod journal;
 mod keys;
 mod kill_switch;
 mod link;
 mod migrate;
 mod observe;
+mod ops;
 mod options;
 mod output;
 mod person;
@@ -96,6 +99,9 @@ enum Command {
     /// Links whose opening is counted
     #[command(subcommand)]
     Link(link::Command),
+    /// What came in, kept beside the lanes: put it back after a restore
+    #[command(subcommand)]
+    Journal(journal::Command),
     /// Keys that seal access tokens
     #[command(subcommand)]
     Keys(keys::Command),
@@ -143,6 +149,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Command::StoryInsights(options) => story_insights::run(&options, &settings),
         Command::DailyLog(options) => daily_log::run(&options, &settings),
         Command::Keys(keys::Command::Generate { name }) => keys::generate(&name),
+        Command::Journal(command) => journal::run(&command, &settings),
         Command::Keys(keys::Command::Rotate) => keys::rotate(&settings),
         Command::Interpret(arguments) => interpret::run(&arguments),
     }

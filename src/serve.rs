@@ -10,24 +10,25 @@ use afterglow_console::Console;
 use afterglow_domain::Clock;
 use afterglow_drafts::{BreakerSettings, Drafter, EndpointSettings, Prices};
 use afterglow_ingest::{
-    Callbacks, Conversions, Ingest, InsightsCollector, Links, StoredAccounts, SubscriptionKeeper, Sweep, TokenKeeper,
-    callbacks_router, connect_router, conversions_router, keep_quarantine, links_router,
+    Callbacks, Conversions, Ingest, InsightsCollector, Links, Quotas, StoredAccounts, SubscriptionKeeper, Sweep,
+    TokenKeeper, UnderWay, callbacks_router, connect_router, conversions_router, keep_quarantine, links_router,
 };
 use afterglow_meta::AppSecrets;
 use afterglow_meta::graph::GraphClient;
 use afterglow_responder::{Policy, Responder, ResponderOptions, decide, runtime_sleep};
-use afterglow_runtime::{Gauges, Health, Services, Settings, error_chain, ops_router, signals, start_logs};
+use afterglow_runtime::{Health, Services, Settings, Traces, error_chain, signals, start_logs};
 use afterglow_scorer::{RetentionKeeper, Rulebooks, Scorer};
 use afterglow_store::Store;
 use afterglow_tokens::Tokens;
 use anyhow::{Context as _, bail};
 use axum::Router;
-use metrics_exporter_prometheus::PrometheusHandle;
+use axum::http::{HeaderValue, header};
 use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::installation::{clock, connect, graph, keyring, open_bus, ready_store};
+use crate::ops::Ops;
 
 /// A service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +55,9 @@ impl Service {
 /// Runs services until SIGTERM or SIGINT.
 #[tokio::main]
 pub(crate) async fn run(which: &[Service], settings: Settings) -> anyhow::Result<ExitCode> {
-    start_logs(&settings.log)?;
+    let name = if let [one] = which { one.name() } else { "all" };
+    let traces = Traces::start(&settings.traces, name)?;
+    start_logs(&settings.log, traces.as_ref())?;
     let metrics = afterglow_runtime::start_metrics()?;
     if settings.bus.url.is_none() && which.len() < Service::ALL.len() && which != [Service::Console] {
         bail!(
@@ -62,12 +65,22 @@ pub(crate) async fn run(which: &[Service], settings: Settings) -> anyhow::Result
              `afterglow all` runs every service in one process, without a broker"
         );
     }
-    let stop = CancellationToken::new();
-    signals(&stop).context("cannot listen for signals")?;
-    let parts = Parts::open(which, settings).await?;
-    let running = parts.start(which, &stop, metrics).await?;
+    let (leaving, stop) = (CancellationToken::new(), CancellationToken::new());
+    let answers = which.iter().any(|service| matches!(service, Service::Ingest | Service::Console));
+    let linger = Duration::from_millis(if answers { settings.ops.linger_ms } else { 0 });
+    signals(&leaving, &stop, linger).context("cannot listen for signals")?;
+    let ops = Ops::serve(&settings, metrics).await?;
+    let Some(opened) = leaving.run_until_cancelled(Parts::open(which, settings, ops)).await else {
+        return Ok(ExitCode::SUCCESS); // asked to stop while it waited
+    };
+    let mut parts = opened?;
+    parts.leaving = leaving;
+    let running = parts.start(which, &stop).await?;
     running.services.wait().await.map_err(|ended| anyhow::anyhow!(error_chain(&ended)))?;
     parts.close().await;
+    if let Some(traces) = traces {
+        traces.stop().await;
+    }
     tracing::info!("stopped in order");
     Ok(ExitCode::SUCCESS)
 }
@@ -78,6 +91,9 @@ pub(crate) struct Parts {
     pub(crate) store: Store,
     pub(crate) bus: Option<Arc<dyn Bus>>,
     pub(crate) clock: Clock,
+    /// Cancelled when the process is about to stop, and still takes requests.
+    leaving: CancellationToken,
+    health: Health,
 }
 
 /// Services at work, and where they listen.
@@ -88,30 +104,22 @@ pub(crate) struct Running {
 }
 
 impl Parts {
-    pub(crate) async fn open(which: &[Service], settings: Settings) -> anyhow::Result<Self> {
-        let store = ready_store(&settings).await?;
+    /// Opens what the services share, and waits for a database, a schema or a broker that is to come.
+    pub(crate) async fn open(which: &[Service], settings: Settings, ops: Ops) -> anyhow::Result<Self> {
+        let store = ops.patiently(|| ready_store(&settings)).await?;
         let name = if let [one] = which { one.name() } else { "all" };
         // The embedded bus belongs to one process: a console beside it only shows.
         let beside = which == [Service::Console] && settings.bus.url.is_none();
-        let bus = if beside { None } else { Some(open_bus(&settings, name).await?) };
-        Ok(Self { settings, store, bus, clock: clock() })
+        let bus = if beside { None } else { Some(ops.patiently(|| open_bus(&settings, name)).await?) };
+        let health = ops.begun(bus.as_ref());
+        Ok(Self { settings, store, bus, clock: clock(), leaving: CancellationToken::new(), health })
     }
 
     /// Starts services; they end when `stop` is cancelled.
-    pub(crate) async fn start(
-        &self,
-        which: &[Service],
-        stop: &CancellationToken,
-        metrics: PrometheusHandle,
-    ) -> anyhow::Result<Running> {
+    pub(crate) async fn start(&self, which: &[Service], stop: &CancellationToken) -> anyhow::Result<Running> {
         let drain = Duration::from_millis(self.settings.ops.drain_ms);
         let mut services = Services::new(stop.clone(), drain);
-        let health = self.health(stop);
-        let ops = listen(self.settings.ops.listen, "ops.listen").await?;
-        tracing::info!(address = %ops.local_addr()?, "health and metrics");
-        // Serves on while the others drain: probes go on until the process ends.
-        let router = ops_router(health, metrics, self.gauges());
-        tokio::spawn(async move { axum::serve(ops, router).await });
+        self.check_health();
         let (mut webhooks, mut console) = (None, None);
         for service in which {
             match service {
@@ -136,42 +144,23 @@ impl Parts {
         self.bus.clone().context("this service needs the bus")
     }
 
-    fn health(&self, stop: &CancellationToken) -> Health {
-        let store = self.store.clone();
-        let mut health = Health::default().check("database", move || {
+    fn check_health(&self) {
+        let (store, health) = (self.store.clone(), &self.health);
+        health.check("database", move || {
             let store = store.clone();
             async move { store.ping().await.map_err(|error| error_chain(&error)) }
         });
         if let Some(bus) = self.bus.clone() {
-            health = health.check("bus", move || {
+            health.check("bus", move || {
                 let bus = Arc::clone(&bus);
                 async move { bus.depth(Lane::Interactions).await.map(drop).map_err(|error| error_chain(&error)) }
             });
         }
-        let (draining, stop) = (health.clone(), stop.clone());
+        let (draining, leaving) = (health.clone(), self.leaving.clone());
         tokio::spawn(async move {
-            stop.cancelled().await;
+            leaving.cancelled().await;
             draining.drain();
         });
-        health
-    }
-
-    /// How much waits on each lane.
-    fn gauges(&self) -> Gauges {
-        let bus = self.bus.clone();
-        Arc::new(move || {
-            let bus = bus.clone();
-            Box::pin(async move {
-                let Some(bus) = bus else { return };
-                for lane in Lane::ALL {
-                    let Ok(depth) = bus.depth(lane).await else { continue };
-                    #[expect(clippy::cast_precision_loss, reason = "a queue's length, to be looked at")]
-                    for (state, n) in [("ready", depth.ready as f64), ("dead", depth.dead as f64)] {
-                        metrics::gauge!("afterglow_bus_messages", "lane" => lane.as_str(), "state" => state).set(n);
-                    }
-                }
-            })
-        })
     }
 
     async fn start_ingest(&self, services: &mut Services, stop: &CancellationToken) -> anyhow::Result<SocketAddr> {
@@ -195,13 +184,16 @@ impl Parts {
             bus: self.bus()?,
             clock: Arc::clone(&self.clock),
             confirm_deadline: Duration::from_millis(ingest.confirm_deadline_ms),
+            quotas: Quotas::new(ingest.brand_events_per_second, ingest.brand_events_burst),
+            under_way: UnderWay::default(),
+            in_flight_max: ingest.in_flight_max.max(1),
             body_limit: ingest.body_limit,
         });
         let router = router.merge(self.partners(services, stop, &accounts).await?);
         let listener = listen(ingest.listen, "ingest.listen").await?;
         let address = listener.local_addr()?;
         tracing::info!(%address, "taking webhooks at /webhooks/meta");
-        services.spawn("ingest", serve(listener, router, stop.clone()));
+        services.spawn("ingest", serve(listener, router, self.leaving.clone(), stop.clone()));
         services.spawn("quarantine keeper", keep_quarantine(self.store.clone(), self.bus()?, stop.clone()));
         self.start_collectors(services, stop, &accounts)?;
         let (every, stop) = (Duration::from_millis(ingest.accounts_refresh_ms), stop.clone());
@@ -402,7 +394,8 @@ impl Parts {
         console.public_url.clone_from(&wanted.public_url);
         console.stop = stop.clone();
         tracing::info!("console at http://{address}/");
-        services.spawn("console", serve(listener, afterglow_console::router(console), stop.clone()));
+        let router = afterglow_console::router(console);
+        services.spawn("console", serve(listener, router, self.leaving.clone(), stop.clone()));
         Ok(address)
     }
 }
@@ -418,13 +411,26 @@ fn drafter(drafts: &afterglow_runtime::Drafts) -> anyhow::Result<Option<Drafter>
     Ok(Some(drafter))
 }
 
-async fn listen(address: SocketAddr, setting: &str) -> anyhow::Result<TcpListener> {
+pub(crate) async fn listen(address: SocketAddr, setting: &str) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address)
         .await
         .with_context(|| format!("cannot listen on {address}: is it in use? Choose another with --set {setting}=…"))
 }
 
-/// Serves until `stop`, then answers what is under way.
-async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) -> std::io::Result<()> {
+/// Serves until `stop`, then answers what is under way. While the process is leaving, answers ask clients to come by a new
+/// connection next time, which a load balancer gives to another: none is then cut off in the middle of a request.
+async fn serve(
+    listener: TcpListener,
+    router: Router,
+    leaving: CancellationToken,
+    stop: CancellationToken,
+) -> std::io::Result<()> {
+    let part = move |mut response: axum::response::Response| {
+        if leaving.is_cancelled() {
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        std::future::ready(response)
+    };
+    let router = router.layer(axum::middleware::map_response(part));
     axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await
 }

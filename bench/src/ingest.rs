@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use afterglow_bus::{AmqpBus, Bus};
 use afterglow_domain::{BrandId, Channel, Timestamp};
-use afterglow_ingest::{Ingest, router};
+use afterglow_ingest::{Ingest, Quotas, UnderWay, router};
 use afterglow_meta::{AppSecrets, sign};
 use anyhow::Context as _;
 use axum::Router;
@@ -71,6 +71,9 @@ async fn measure(arguments: &Arguments, bus: Arc<AmqpBus>) -> anyhow::Result<Row
         bus: Arc::clone(&bus) as Arc<dyn Bus>,
         clock: Arc::new(|| Timestamp::from_millis(1_790_000_000_000)),
         confirm_deadline: Duration::from_secs(3),
+        quotas: Quotas::new(0, 0),
+        under_way: UnderWay::default(),
+        in_flight_max: 512,
         body_limit: 4 << 20,
     }))
     .await?;
@@ -83,7 +86,14 @@ async fn measure(arguments: &Arguments, bus: Arc<AmqpBus>) -> anyhow::Result<Row
             let body = limits::body(*events);
             let signature = sign(&secret, body.as_bytes());
             for (best, port) in best.iter_mut().zip([a, b, ingest]) {
-                let load = Load { port, connections: arguments.connections, span, body: &body, signature: &signature };
+                let load = Load {
+                    port,
+                    connections: arguments.connections,
+                    span,
+                    body: &body,
+                    signature: &signature,
+                    per_second: None,
+                };
                 let measured = load.run().await.context("the load did not run")?;
                 if measured.per_second > best.per_second {
                     *best = measured;

@@ -13,6 +13,8 @@ pub(crate) struct Load<'a> {
     pub(crate) span: Duration,
     pub(crate) body: &'a str,
     pub(crate) signature: &'a str,
+    /// Requests a second of all connections together; none: as fast as they are answered.
+    pub(crate) per_second: Option<f64>,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -32,8 +34,9 @@ impl Load<'_> {
             self.body
         );
         let started = Instant::now();
+        let pause = self.per_second.map(|rate| Duration::from_secs_f64(f64::from(self.connections) / rate));
         let tasks: Vec<_> = (0..self.connections)
-            .map(|_| tokio::spawn(connection(self.port, request.clone(), started + self.span)))
+            .map(|_| tokio::spawn(connection(self.port, request.clone(), started + self.span, pause)))
             .collect();
         let mut latencies = Vec::new();
         for task in tasks {
@@ -49,7 +52,12 @@ impl Load<'_> {
     }
 }
 
-async fn connection(port: u16, request: String, until: Instant) -> anyhow::Result<Vec<Duration>> {
+async fn connection(
+    port: u16,
+    request: String,
+    until: Instant,
+    pause: Option<Duration>,
+) -> anyhow::Result<Vec<Duration>> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
     stream.set_nodelay(true)?;
     let (mut latencies, mut answer) = (Vec::new(), [0u8; 1024]);
@@ -69,6 +77,9 @@ async fn connection(port: u16, request: String, until: Instant) -> anyhow::Resul
             bail!("answered {}", String::from_utf8_lossy(&answer[..read.min(60)]));
         }
         latencies.push(sent.elapsed());
+        if let Some(pause) = pause {
+            tokio::time::sleep_until(sent + pause).await;
+        }
     }
     Ok(latencies)
 }

@@ -2,21 +2,38 @@
 //!
 //! | file | what it measures |
 //! | --- | --- |
+//! | `chaos` | faults in mid-load: does it add up? |
 //! | `console` | how long pages take with a million viewers |
+//! | `costs` | what an event costs each process and the database; whether memory and handles stay flat |
 //! | `gate` | the gate alone |
 //! | `ingest` | ingest with confirms, beside its limits |
 //! | `latency` | from the webhook to the call of the Send API, in both forms |
+//! | `neighbour` | one brand's answers beside another brand at a hundred times its load |
+//! | `overload` | far more webhooks than can be taken |
+//! | `peers` | ingest beside what a team would otherwise write |
 //! | `redirect` | the opening of a tracked link |
+//! | `restore` | the database lost and restored: what is there in the end |
+//! | `rolling` | a rolling restart of every service under load |
+//! | `scale` | one, two and four scorers |
 //! | `stop` | how long a STOP takes until it holds, behind a backlog |
 //! | `scorer` | the scorer beside PostgreSQL alone; replay and what-if |
 
+mod backlog;
+mod chaos;
 mod console;
+mod costs;
 mod gate;
 mod ingest;
 mod latency;
 mod limits;
 mod load;
+mod neighbour;
+mod overload;
+mod peers;
 mod redirect;
+mod restore;
+mod rolling;
+mod scale;
 mod scorer;
 mod stop;
 
@@ -25,11 +42,19 @@ use clap::Parser;
 /// Measures, beside limits where there are any. Absolute times mean little on a shared machine: read the ratios.
 #[derive(Parser)]
 enum Bench {
+    Chaos(chaos::Arguments),
     Console(console::Arguments),
+    Costs(costs::Arguments),
     Gate(gate::Arguments),
     Ingest(ingest::Arguments),
     Latency(latency::Arguments),
+    Neighbour(neighbour::Arguments),
+    Overload(overload::Arguments),
+    Peers(peers::Arguments),
     Redirect(redirect::Arguments),
+    Restore(restore::Arguments),
+    Rolling(rolling::Arguments),
+    Scale(scale::Arguments),
     Scorer(scorer::Arguments),
     Stop(stop::Arguments),
 }
@@ -37,14 +62,22 @@ enum Bench {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     match Bench::parse() {
+        Bench::Chaos(arguments) => chaos::run(&arguments).await,
         Bench::Console(arguments) => console::run(&arguments).await,
+        Bench::Costs(arguments) => costs::run(&arguments).await,
         Bench::Gate(arguments) => {
             gate::run(&arguments);
             Ok(())
         }
         Bench::Ingest(arguments) => ingest::run(&arguments).await,
         Bench::Latency(arguments) => latency::run(&arguments).await,
+        Bench::Neighbour(arguments) => neighbour::run(&arguments).await,
+        Bench::Overload(arguments) => overload::run(&arguments).await,
+        Bench::Peers(arguments) => peers::run(&arguments).await,
         Bench::Redirect(arguments) => redirect::run(&arguments).await,
+        Bench::Restore(arguments) => restore::run(&arguments).await,
+        Bench::Rolling(arguments) => rolling::run(&arguments).await,
+        Bench::Scale(arguments) => scale::run(&arguments).await,
         Bench::Stop(arguments) => stop::run(&arguments).await,
         Bench::Scorer(arguments) => scorer::run(&arguments).await,
     }

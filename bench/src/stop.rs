@@ -5,8 +5,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use afterglow_bus::{AmqpBus, Bus as _, Lane, Message as BusMessage};
-use afterglow_domain::{Body, BrandId, Channel, DerivedId as _, Interaction, InteractionId, Message, Source, ViewerId};
+use afterglow_bus::{AmqpBus, Bus as _, Lane};
 use afterglow_sim::account::{self, Account, Layout};
 use afterglow_sim::{Sim, SimOptions};
 use anyhow::{Context as _, bail, ensure};
@@ -14,6 +13,7 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::task::JoinSet;
 
+use crate::backlog;
 use crate::latency::{Processes, connect, environment, free_port, now, ready};
 
 /// Measure how long a STOP takes until it holds, behind a backlog of interactions, and print a Markdown table
@@ -38,8 +38,6 @@ pub(crate) struct Arguments {
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     rate: u32,
 }
-
-const TOGETHER: u32 = 1_000;
 
 #[expect(clippy::print_stdout, reason = "the table is what the command is for")]
 pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
@@ -81,7 +79,7 @@ async fn measure(arguments: &Arguments, database: &str) -> anyhow::Result<(Vec<D
     let prefix = environment.iter().find(|(name, _)| name == "AFTERGLOW_BUS__PREFIX").map_or("", |(_, value)| value);
     let bus = AmqpBus::connect(&arguments.amqp_url, prefix, "bench").await?;
     let account = sim.accounts().first().context("the simulator has an account")?;
-    backlog(arguments.backlog, account, &bus).await?;
+    backlog::fill(&bus, account, arguments.backlog, now()).await?;
     let mut running = Processes(Vec::new());
     for (service, port) in ["ingest", "responder", "scorer"].iter().zip(ports) {
         let ops = format!("ops.listen=127.0.0.1:{port}");
@@ -93,35 +91,6 @@ async fn measure(arguments: &Arguments, database: &str) -> anyhow::Result<(Vec<D
     drop(running);
     bus.delete_topology().await?;
     Ok((waits?, left))
-}
-
-/// Interactions of as many viewers as there are tenths of them.
-async fn backlog(count: u32, account: &Account, bus: &AmqpBus) -> anyhow::Result<()> {
-    let at = now();
-    for from in (0..count).step_by(TOGETHER as usize) {
-        let message = |n: u32| {
-            let mid = format!("backlog-{n}");
-            let interaction = Interaction {
-                id: InteractionId::derive(&["message", account.id.as_str(), &mid]),
-                brand: BrandId::new(account.brand.as_str()),
-                account: account.id.clone(),
-                viewer: Some(ViewerId::new(format!("waiting-{}", n / 10))),
-                username: None,
-                channel: Channel::Instagram,
-                source: Source::Webhook,
-                occurred: at,
-                received: at,
-                standby: false,
-                body: Body::Message(Message { mid, text: Some("Hello".into()), ..Message::default() }),
-                raw: None,
-            };
-            let body = interaction.to_cloudevent()?.into();
-            anyhow::Ok(BusMessage { id: interaction.id.to_string(), traceparent: None, body })
-        };
-        let batch = (from..count.min(from + TOGETHER)).map(message).collect::<anyhow::Result<Vec<_>>>()?;
-        bus.publish(Lane::Interactions, batch).await?;
-    }
-    Ok(())
 }
 
 /// Says stop for one viewer after another, at a rate, and waits for each until the opt-out is committed.

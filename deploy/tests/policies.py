@@ -17,18 +17,29 @@ def containers(documents):
             yield f"{workload['kind']} {workload['metadata']['name']}", pod, container
 
 
-def settings() -> set[str]:
-    """The environment variables that the program knows, from its own list of settings."""
+def settings() -> dict[str, str]:
+    """The environment variables that the program knows, with the types of their values, from its own list of settings."""
     text = (ROOT / "shared/runtime/src/settings.rs").read_text()
     structs = {
-        name: re.findall(r"^\s+pub (\w+):", body, re.M)
+        name: dict(re.findall(r"^\s+pub (\w+): (.+),$", body, re.M))
         for name, body in re.findall(r"pub struct (\w+) \{(.*?)\n\}", text, re.S)
     }
-    known = {"DATABASE_URL", "AMQP_URL"}
+    known = {"DATABASE_URL": "Address", "AMQP_URL": "Address"}
     for section in structs["Settings"]:
-        for field in structs.get(section.capitalize(), []):
-            known.add(f"AFTERGLOW_{section.upper()}__{field.upper()}")
+        for field, kind in structs.get(section.capitalize(), {}).items():
+            known[f"AFTERGLOW_{section.upper()}__{field.upper()}"] = kind
     return known
+
+
+# What a value of a type looks like, and what is said of one that does not.
+SHAPES = {
+    "u16": (r"\d{1,5}", "a whole number up to 65535"),
+    "u32": (r"\d{1,9}", "a whole number"),
+    "u64": (r"\d{1,15}", "a whole number"),
+    "usize": (r"\d{1,15}", "a whole number"),
+    "SocketAddr": (r"[\d.]+:\d{1,5}|\[[\da-f:]+\]:\d{1,5}", "an address such as 0.0.0.0:8090"),
+    "LogFormat": (r"json|pretty", "json or pretty"),
+}
 
 
 def restricted(documents):
@@ -114,6 +125,19 @@ def known_settings(documents):
             yield f"{place}: {name} is no setting of this program"
 
 
+def sensible_values(documents):
+    kinds = settings()
+    given = [(f"ConfigMap {d['metadata']['name']}", d["data"].items()) for d in documents if d["kind"] == "ConfigMap"]
+    given += [
+        (place, [(v["name"], v["value"]) for v in c.get("env", []) if "value" in v]) for place, _, c in containers(documents)
+    ]
+    for place, pairs in given:
+        for name, value in pairs:
+            shape, meant = SHAPES.get(kinds.get(name), (r".*", ""))
+            if not re.fullmatch(shape, str(value), re.S):
+                yield f"{place}: {name} is {value!r}, not {meant}"
+
+
 def known_queues(documents):
     lanes = re.findall(r'Lane::\w+ => "(\w+)"', (ROOT / "shared/bus/src").joinpath("lane.rs").read_text())
     for document in documents:
@@ -127,7 +151,7 @@ def known_queues(documents):
                     yield f"ScaledObject {document['metadata']['name']}: there is no queue {queue}"
 
 
-RULES = (restricted, bounded, probed, guarded, secret_free, known_settings, known_queues)
+RULES = (restricted, bounded, probed, guarded, secret_free, known_settings, sensible_values, known_queues)
 
 
 def broken(documents) -> list[str]:

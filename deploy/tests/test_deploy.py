@@ -4,16 +4,28 @@ import copy
 import json
 import pathlib
 import re
+import subprocess
 import unittest
 
 import kubernetes_validate
 import yaml
+from cloudcoil.models.keda import v1alpha1 as keda
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
 from policies import ROOT, broken
 from render import OVERLAYS, render
 
 DEPLOY = ROOT / "deploy"
-OURS = ("RabbitmqCluster", "Cluster", "ScaledObject", "TriggerAuthentication")  # their schemas are their operators'
+KEDA = ("ScaledObject", "TriggerAuthentication")  # checked by the types that `cloudcoil-models-keda` makes of KEDA's schemas
+# No package brings the schemas of these operators: RabbitMQ Cluster Operator, CloudNativePG.
+UNCHECKED = ("RabbitmqCluster", "Cluster")
 KUBERNETES = "1.29"
+
+
+def of_keda(document):
+    """The document as KEDA's types read it: a key that they do not know is gone, a value of the wrong kind is an error."""
+    read = getattr(keda, document["kind"]).model_validate(document)
+    return read.model_dump(by_alias=True, exclude_unset=True, mode="json")
 
 
 class Manifests(unittest.TestCase):
@@ -23,7 +35,9 @@ class Manifests(unittest.TestCase):
                 documents = render(overlay)
                 self.assertGreater(len(documents), 20)
                 for document in documents:
-                    if document["kind"] not in OURS:
+                    if document["kind"] in KEDA:
+                        self.assertEqual(of_keda(document), document)
+                    elif document["kind"] not in UNCHECKED:
                         kubernetes_validate.validate(document, KUBERNETES, strict=True)
                 self.assertEqual(broken(documents), [])
 
@@ -44,6 +58,8 @@ class Manifests(unittest.TestCase):
             "nothing denies by default": lambda ds: ds.remove(next(d for d in ds if d["metadata"]["name"] == "default-deny")),
             "is written down": lambda ds: pod(ds)["containers"][0]["env"].append({"name": "AMQP_URL", "value": "amqp://u:p@h"}),
             "is no setting": lambda ds: pod(ds)["containers"][0]["env"].append({"name": "AFTERGLOW_INGEST__LISTNE", "value": "x"}),
+            "'soon', not a whole number": lambda ds: next(d for d in ds if d["kind"] == "ConfigMap")["data"].update(AFTERGLOW_OPS__LINGER_MS="soon"),
+            "not an address such as": lambda ds: next(d for d in ds if d["kind"] == "ConfigMap")["data"].update(AFTERGLOW_OPS__LISTEN="everywhere"),
             "not written down": lambda ds: ds.append({"kind": "Secret", "metadata": {"name": "s"}}),
             "there is no queue": lambda ds: next(d for d in ds if d["kind"] == "ScaledObject")["spec"]["triggers"][0]["metadata"].update(queueName="afterglow.nothing"),
         }
@@ -59,6 +75,15 @@ class Manifests(unittest.TestCase):
         with self.assertRaisesRegex(kubernetes_validate.ValidationError, "two"):
             kubernetes_validate.validate(deployment, KUBERNETES, strict=True)
 
+    def test_kedas_types_refuse_what_keda_does_not_know(self):
+        scaled = next(d for d in render("overlays/ha") if d["kind"] == "ScaledObject")
+        unknown, wrong = copy.deepcopy(scaled), copy.deepcopy(scaled)
+        unknown["spec"]["maxReplicas"] = 8
+        wrong["spec"]["maxReplicaCount"] = "many"
+        self.assertNotEqual(of_keda(unknown), unknown)
+        with self.assertRaisesRegex(ValueError, "maxReplicaCount"):
+            of_keda(wrong)
+
     def test_compose_names_services_and_settings_that_are_there(self):
         compose = yaml.safe_load((DEPLOY / "compose/compose.yaml").read_text())
         from policies import settings
@@ -66,11 +91,11 @@ class Manifests(unittest.TestCase):
         for name, service in compose["services"].items():
             if service["image"].startswith("afterglow"):
                 commands.add(service["command"][0])
-                self.assertLessEqual(set(service["environment"]), known, name)
+                self.assertLessEqual(set(service["environment"]), set(known), name)
                 self.assertTrue(service["read_only"] and service["cap_drop"] == ["ALL"], name)
         self.assertEqual(commands, {"ingest", "scorer", "responder", "console", "migrate"})
         example = re.findall(r"^(AFTERGLOW_\w+)=", (DEPLOY / "compose/env.example").read_text(), re.M)
-        self.assertLessEqual(set(example), known)
+        self.assertLessEqual(set(example), set(known))
 
 
 class Observability(unittest.TestCase):
@@ -106,6 +131,21 @@ class Observability(unittest.TestCase):
                     for target in panel["targets"]:
                         self.assertTrue(self.metrics(target["expr"]))
                         self.assertEqual(self.unknown(target["expr"]), set())
+
+
+class Sbom(unittest.TestCase):
+    text = subprocess.run([DEPLOY / "sbom"], capture_output=True, check=True, text=True).stdout
+
+    def test_it_is_valid_and_names_what_is_linked(self):
+        self.assertIsNone(JsonStrictValidator(SchemaVersion.V1_6).validate_str(self.text))
+        names = {component["name"] for component in json.loads(self.text)["components"]}
+        self.assertLessEqual({"afterglow-ingest", "axum", "lapin", "ring", "sqlx-postgres", "tokio"}, names)
+        self.assertEqual(names & {"afterglow-bench", "afterglow-rig", "insta", "proptest"}, set(), "what only tests need")
+
+    def test_a_component_without_a_name_is_not_valid(self):
+        spoilt = json.loads(self.text)
+        spoilt["components"][0].pop("name")
+        self.assertIsNotNone(JsonStrictValidator(SchemaVersion.V1_6).validate_str(json.dumps(spoilt)))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@
 //! | --- | --- |
 //! | `handshake` | `GET /webhooks/meta`: Meta asks whether the endpoint is ours |
 //! | `webhook` | `POST /webhooks/meta`: signature, events, confirms, answer |
+//! | `quota`, `under_way` | what a brand may have on the fast lane; how many webhooks are under way |
 //! | `outgoing` | which event goes on which lane, in which form |
 //! | `accounts` | who owns which account |
 //! | `callbacks` | somebody removed the app, or wants their data deleted |
@@ -30,10 +31,12 @@ mod links;
 pub mod observations;
 mod outgoing;
 mod quarantine;
+mod quota;
 mod story_insights;
 mod subscriptions;
 mod sweep;
 mod token_keeper;
+mod under_way;
 mod webhook;
 
 use std::sync::Arc;
@@ -53,10 +56,12 @@ pub use connect::{Connect, ConnectApps, NoApp, connect_router};
 pub use conversions::{BadSecret, Conversions, conversions_router};
 pub use links::{Links, Openings, links_router};
 pub use quarantine::{KeepError, Replay, ReplayError, Replayed, keep_quarantine};
+pub use quota::Quotas;
 pub use story_insights::InsightsCollector;
 pub use subscriptions::SubscriptionKeeper;
 pub use sweep::Sweep;
 pub use token_keeper::TokenKeeper;
+pub use under_way::{Entered, UnderWay};
 
 /// What the endpoint needs. Time and the knowledge of accounts are passed in.
 pub struct Ingest {
@@ -75,6 +80,12 @@ pub struct Ingest {
     /// How long to wait for confirms before answering 503. Meta counts an answer after 5 s as none (Meta, "Webhooks for
     /// Messenger Platform", 2026).
     pub confirm_deadline: Duration,
+    /// What a brand may have on the fast lane.
+    pub quotas: Quotas,
+    /// How many webhooks are under way now.
+    pub under_way: UnderWay,
+    /// Webhooks under way from which on those are refused that carry no stop, start or hand-over; from twice as many on all.
+    pub in_flight_max: usize,
     /// Largest body that is read, in bytes. Meta sends up to 1000 updates in one.
     pub body_limit: usize,
 }

@@ -1,7 +1,7 @@
 //! Which event goes on which lane, in which form.
 
 use afterglow_bus::{Lane, Message};
-use afterglow_domain::CloudEventError;
+use afterglow_domain::{BrandId, CloudEventError};
 use afterglow_meta::webhook::{Interpretation, Interpreted, fence_change};
 
 /// The messages of one webhook, by lane.
@@ -9,6 +9,8 @@ use afterglow_meta::webhook::{Interpretation, Interpreted, fence_change};
 pub(crate) struct Outgoing {
     pub(crate) consent: Vec<Message>,
     pub(crate) interactions: Vec<Message>,
+    /// Interactions beyond their brand's quota.
+    pub(crate) overflow: Vec<Message>,
     pub(crate) quarantine: Vec<Message>,
 }
 
@@ -26,6 +28,7 @@ impl Outgoing {
         interpretation: &Interpretation,
         traceparent: Option<&str>,
         our_apps: &[String],
+        admits: impl Fn(&BrandId) -> bool,
     ) -> Result<Self, OutgoingError> {
         let mut outgoing = Self::default();
         let message = |id: String, body: Vec<u8>| Message {
@@ -40,7 +43,14 @@ impl Outgoing {
                     if let Some(change) = fence_change(interaction, our_apps) {
                         outgoing.consent.push(message(id.clone(), serde_json::to_vec(&change)?));
                     }
-                    outgoing.interactions.push(message(id, interaction.to_cloudevent()?));
+                    let lane = if admits(&interaction.brand) {
+                        &mut outgoing.interactions
+                    } else {
+                        let brand = interaction.brand.as_str().to_owned();
+                        metrics::counter!("afterglow_ingest_overflow_total", "brand" => brand).increment(1);
+                        &mut outgoing.overflow
+                    };
+                    lane.push(message(id, interaction.to_cloudevent()?));
                 }
                 Interpreted::Quarantined(kept) => {
                     metrics::counter!("afterglow_ingest_quarantined_total", "reason" => kept.reason.as_str())
@@ -53,7 +63,12 @@ impl Outgoing {
     }
 
     /// The lanes in the order in which they are published: consent is safe before anything else is.
-    pub(crate) fn lanes(self) -> [(Lane, Vec<Message>); 3] {
-        [(Lane::Consent, self.consent), (Lane::Interactions, self.interactions), (Lane::Quarantine, self.quarantine)]
+    pub(crate) fn lanes(self) -> [(Lane, Vec<Message>); 4] {
+        [
+            (Lane::Consent, self.consent),
+            (Lane::Interactions, self.interactions),
+            (Lane::Overflow, self.overflow),
+            (Lane::Quarantine, self.quarantine),
+        ]
     }
 }

@@ -130,7 +130,7 @@ impl Replay {
         if let Some(strange) = strange {
             return Ok(strange);
         }
-        let outgoing = Outgoing::of(&interpretation, None, &self.our_apps)?;
+        let outgoing = Outgoing::of(&interpretation, None, &self.our_apps, |_| true)?;
         for (lane, messages) in outgoing.lanes() {
             if !messages.is_empty() {
                 self.bus.publish(lane, messages).await?;

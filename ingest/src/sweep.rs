@@ -242,7 +242,7 @@ impl Sweep {
     }
 
     pub(crate) async fn publish(&self, found: &Found) -> Result<(), SweepError> {
-        for (lane, messages) in Outgoing::of(&found.0, None, &self.our_apps)?.lanes() {
+        for (lane, messages) in Outgoing::of(&found.0, None, &self.our_apps, |_| true)?.lanes() {
             if !messages.is_empty() {
                 self.bus.publish(lane, messages).await?;
             }

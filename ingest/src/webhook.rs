@@ -3,14 +3,17 @@
 use std::sync::Arc;
 
 use afterglow_bus::PublishError;
-use afterglow_domain::{QuarantineReason, Timestamp};
+use afterglow_domain::{BrandId, QuarantineReason, Timestamp};
 use afterglow_meta::SignatureError;
 use afterglow_meta::webhook::{Interpretation, Interpreted, interpret};
+use afterglow_runtime::traces::{SPANS, follow, step_of};
 use afterglow_runtime::{TraceContext, error_chain};
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use tracing::field::Empty;
+use tracing::{Instrument as _, Span};
 
 use crate::Ingest;
 use crate::outgoing::{Outgoing, OutgoingError};
@@ -27,6 +30,8 @@ pub(crate) enum Refusal {
     Bus(#[from] PublishError),
     #[error("the bus did not confirm within the deadline")]
     Deadline,
+    #[error("too many webhooks are under way")]
+    Overload,
     #[error("message")]
     Message(#[from] OutgoingError),
 }
@@ -38,13 +43,16 @@ impl IntoResponse for Refusal {
             Refusal::Signature(SignatureError::Malformed | SignatureError::Mismatch) => {
                 (StatusCode::FORBIDDEN, "bad_signature")
             }
+            Refusal::Overload => (StatusCode::SERVICE_UNAVAILABLE, "overload"),
             Refusal::Bus(PublishError::Unavailable(_) | PublishError::NotConfirmed(_))
             | Refusal::Deadline
             | Refusal::Message(_) => (StatusCode::SERVICE_UNAVAILABLE, "not_confirmed"),
         };
         metrics::counter!("afterglow_ingest_webhooks_total", "outcome" => outcome).increment(1);
         if status == StatusCode::SERVICE_UNAVAILABLE {
-            tracing::warn!(reason = %error_chain(&self), "refused a webhook; it comes again");
+            if outcome != "overload" {
+                tracing::warn!(reason = %error_chain(&self), "refused a webhook; it comes again");
+            }
             return (status, [(header::RETRY_AFTER, RETRY_AFTER)]).into_response();
         }
         status.into_response()
@@ -57,14 +65,33 @@ pub(crate) async fn take(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<StatusCode, Refusal> {
+    let span = tracing::trace_span!(target: SPANS, "webhook", otel.kind = "server", bytes = body.len(), events = Empty);
+    follow(&span, headers.get("traceparent").and_then(|value| value.to_str().ok()));
+    accept(ingest, headers, body).instrument(span).await
+}
+
+async fn accept(ingest: Arc<Ingest>, headers: HeaderMap, body: Bytes) -> Result<StatusCode, Refusal> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let under_way = ingest.under_way.enter();
+    if under_way.count() > ingest.in_flight_max.saturating_mul(2) {
+        return Err(Refusal::Overload);
+    }
     let verified = ingest.secrets.verify(text("x-hub-signature-256"), body)?;
     let mut interpretation = interpret(&verified, (ingest.clock)(), &*ingest.accounts);
     if speaks_of_strangers(&interpretation) && ingest.accounts.look_again().await {
         interpretation = interpret(&verified, (ingest.clock)(), &*ingest.accounts);
     }
-    let trace = text("traceparent").and_then(TraceContext::parse).unwrap_or_else(|| TraceContext::random(0));
-    let outgoing = Outgoing::of(&interpretation, Some(&trace.to_string()), &ingest.our_apps)?;
+    let given = || text("traceparent").and_then(TraceContext::parse);
+    let span = Span::current();
+    span.record("events", interpretation.events.len());
+    let trace = step_of(&span).or_else(given).unwrap_or_else(|| TraceContext::random(0));
+    let now = (ingest.clock)();
+    let admits = |brand: &BrandId| ingest.quotas.admits(brand, now);
+    let outgoing = Outgoing::of(&interpretation, Some(&trace.to_string()), &ingest.our_apps, admits)?;
+    // A refusal is cheap, and early: Meta comes again. What may forbid a send is taken as long as anything can be.
+    if under_way.count() > ingest.in_flight_max && outgoing.consent.is_empty() {
+        return Err(Refusal::Overload);
+    }
     let publish = async {
         for (lane, messages) in outgoing.lanes() {
             if !messages.is_empty() {

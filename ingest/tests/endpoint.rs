@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use afterglow_bus::{Bus, EmbeddedBus, Lane};
 use afterglow_domain::{BrandId, Channel, ConsentState, FenceChange, Interaction, Kind, Quarantined, Timestamp};
-use afterglow_ingest::{Ingest, router};
+use afterglow_ingest::{Ingest, Quotas, UnderWay, router};
 use afterglow_meta::{AppSecrets, sign};
 use axum::Router;
 use axum::body::Body;
@@ -20,12 +20,18 @@ const STORY_REPLY: &str = include_str!("../../shared/meta/tests/fixtures/meta-do
 
 struct Endpoint {
     router: Router,
+    under_way: UnderWay,
     bus: Arc<dyn Bus>,
     _folder: tempfile::TempDir,
 }
 
 impl Endpoint {
     async fn start() -> Self {
+        Self::with(Quotas::new(0, 0)).await
+    }
+
+    async fn with(quotas: Quotas) -> Self {
+        let under_way = UnderWay::default();
         let folder = tempfile::tempdir().unwrap();
         let bus: Arc<dyn Bus> = Arc::new(EmbeddedBus::open(&folder.path().join("bus.sqlite")).await.unwrap());
         let directory = |_: Channel, account: &str| (account == "17841405726653026").then(|| BrandId::new("lumen"));
@@ -37,9 +43,12 @@ impl Endpoint {
             bus: Arc::clone(&bus),
             clock: Arc::new(|| Timestamp::from_millis(1_790_000_000_000)),
             confirm_deadline: Duration::from_secs(3),
+            quotas,
+            under_way: under_way.clone(),
+            in_flight_max: 1,
             body_limit: 64 * 1024,
         });
-        Self { router, bus, _folder: folder }
+        Self { router, under_way, bus, _folder: folder }
     }
 
     async fn send(&self, request: Request<Body>) -> (StatusCode, String, Option<String>) {
@@ -162,4 +171,47 @@ async fn the_handshake() {
         let (got, body, _) = endpoint.send(request).await;
         assert_eq!((got, body.as_str()), (status, answer), "{query}");
     }
+}
+
+#[tokio::test]
+async fn too_much_at_once_is_refused_early_and_a_stop_last() {
+    let endpoint = Endpoint::start().await;
+    let stop = with_text(STORY_REPLY, "STOP");
+    let others = endpoint.under_way.enter();
+    let signature = sign(&SecretString::from(SECRET), STORY_REPLY.as_bytes());
+    let request = Request::post("/webhooks/meta").header("X-Hub-Signature-256", signature);
+    let (status, _, retry) = endpoint.send(request.body(STORY_REPLY.into()).unwrap()).await;
+    assert_eq!((status, retry.as_deref()), (StatusCode::SERVICE_UNAVAILABLE, Some("5")));
+    assert_eq!(endpoint.post(stop.clone()).await, StatusCode::OK, "what forbids a send is taken");
+    let more = endpoint.under_way.enter();
+    assert_eq!(endpoint.post(stop).await, StatusCode::SERVICE_UNAVAILABLE, "there is an end to everything");
+    assert_eq!(endpoint.ready().await, [1, 1, 0], "what was refused is nowhere");
+    drop((others, more));
+    assert_eq!(endpoint.post(STORY_REPLY).await, StatusCode::OK, "it mends itself");
+}
+
+#[tokio::test]
+async fn more_than_a_brands_quota_goes_on_a_lane_of_its_own() {
+    let endpoint = Endpoint::with(Quotas::new(1, 3)).await;
+    for n in 0..10 {
+        assert_eq!(endpoint.post(with_mid(STORY_REPLY, n)).await, StatusCode::OK, "nothing is refused");
+    }
+    assert_eq!(endpoint.ready().await, [3, 0, 0]);
+    assert_eq!(endpoint.bus.depth(Lane::Overflow).await.unwrap().ready, 7);
+    assert_eq!(endpoint.post(with_text(STORY_REPLY, "STOP")).await, StatusCode::OK);
+    assert_eq!(endpoint.ready().await, [3, 1, 0], "a stop has no quota");
+}
+
+/// The same message with other words.
+fn with_text(body: &str, text: &str) -> String {
+    let mut value: serde_json::Value = serde_json::from_str(body).unwrap();
+    value["entry"][0]["messaging"][0]["message"]["text"] = text.into();
+    value.to_string()
+}
+
+/// The same message, said again.
+fn with_mid(body: &str, n: u32) -> String {
+    let mut value: serde_json::Value = serde_json::from_str(body).unwrap();
+    value["entry"][0]["messaging"][0]["message"]["mid"] = format!("mid-{n}").into();
+    value.to_string()
 }

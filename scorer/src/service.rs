@@ -9,10 +9,12 @@ use std::time::Duration;
 use afterglow_bus::{Bus, BusError, Delivery, Lane, Settler};
 use afterglow_domain::{Clock, Interaction, Timestamp};
 use afterglow_runtime::error_chain;
+use afterglow_runtime::traces::{SPANS, follow, link};
 use afterglow_store::{Applied, FoldInput, OutboxRow, Store, StoreError};
 use backon::{ExponentialBuilder, Retryable as _};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use crate::fold::{Traces, fold};
 use crate::reader::{Reader, ToRead};
@@ -39,6 +41,8 @@ pub struct Scorer {
     pub park_ms: i64,
 }
 
+/// Webhooks beside the first that a batch's span names.
+const LINKS: usize = 127;
 /// Batches whose wishes may wait to be published.
 const BATCHES_TO_PUBLISH: usize = 8;
 
@@ -66,48 +70,51 @@ struct Read {
 }
 
 impl Scorer {
-    /// Works until `stop`, then finishes the batch in hand.
+    /// Works until `stop`, then finishes the batches in hand.
     pub async fn run(self, stop: CancellationToken) -> Result<(), ScorerError> {
+        let stop = stop.child_token();
+        let clock = Arc::clone(&self.clock);
+        let (to_read, reader) = Reader::new(self.store.clone(), Arc::clone(&self.bus), clock, self.rulebooks.clone());
+        // A loop for each lane: what exceeds a brand's quota is never in front of what does not. One that fails takes the
+        // other along.
+        let lane = async |lane, to_read| {
+            let ended = self.work(lane, to_read, &stop).await;
+            stop.cancel();
+            ended
+        };
+        let (within, beyond) = (lane(Lane::Interactions, to_read.clone()), lane(Lane::Overflow, to_read));
+        let reading = reader.run(&stop);
+        let relay = relay::run(self.store.clone(), &*self.bus, Arc::clone(&self.clock), stop.clone());
+        let orphans = crate::orphans::run(&self.store, &self.clock, self.park_ms, &stop);
+        let reviews = review::run(&self.store, &self.clock, &self.rulebooks, &stop);
+        let rules = self.rulebooks.keep_fresh(&self.store, &self.clock, self.rules_refresh, &stop);
+        let (within, beyond, (), (), (), (), ()) =
+            tokio::join!(within, beyond, reading, relay, orphans, reviews, rules);
+        within.and(beyond)
+    }
+
+    /// Takes one lane.
+    async fn work(&self, lane: Lane, to_read: ToRead, stop: &CancellationToken) -> Result<(), ScorerError> {
         // Twice the batch, so that the next one arrives while this one commits.
         let prefetch = u16::try_from(self.batch_max.saturating_mul(2)).unwrap_or(u16::MAX);
-        let mut consumer = self.bus.consume(Lane::Interactions, prefetch).await.map_err(ScorerError::Consume)?;
+        let mut consumer = self.bus.consume(lane, prefetch).await.map_err(ScorerError::Consume)?;
         let settler = consumer.settler();
         // Publishing waits for the broker's disk; the next batch does not wait for it.
         let (written, to_publish) = mpsc::channel(BATCHES_TO_PUBLISH);
-        let clock = Arc::clone(&self.clock);
-        let (to_read, reader) = Reader::new(self.store.clone(), Arc::clone(&self.bus), clock, self.rulebooks.clone());
         let publishing = relay::publish_all(&self.store, &*self.bus, to_publish);
         let work = async {
             let after = After { written, to_read };
             while let Some(batch) = stop.run_until_cancelled(consumer.next_batch(self.batch_max, self.batch_wait)).await
             {
                 match batch {
-                    Ok(batch) => self.take(batch, &*settler, &after, &stop).await,
+                    Ok(batch) => self.take(batch, &*settler, &after, stop).await,
                     Err(BusError::Closed) => break,
                     Err(error) => return Err(ScorerError::Consume(error)),
                 }
             }
             Ok(())
         };
-        let relay_stop = stop.child_token();
-        let relay = relay::run(self.store.clone(), &*self.bus, Arc::clone(&self.clock), relay_stop.clone());
-        let orphans = crate::orphans::run(&self.store, &self.clock, self.park_ms, &relay_stop);
-        let reviews = review::run(&self.store, &self.clock, &self.rulebooks, &relay_stop);
-        let rules = self.rulebooks.keep_fresh(&self.store, &self.clock, self.rules_refresh, &relay_stop);
-        let reading = reader.run(&relay_stop);
-        let (worked, (), (), (), (), (), ()) = tokio::join!(
-            async {
-                let worked = work.await;
-                relay_stop.cancel();
-                worked
-            },
-            publishing,
-            reading,
-            relay,
-            orphans,
-            reviews,
-            rules
-        );
+        let (worked, ()) = tokio::join!(work, publishing);
         worked
     }
 
@@ -170,7 +177,7 @@ impl Scorer {
             metrics::counter!("afterglow_scorer_retries_total").increment(1);
             tracing::warn!(error = %error_chain(error), ?after, "the store does not take a batch; trying again");
         });
-        match stop.run_until_cancelled(applying).await? {
+        match stop.run_until_cancelled(applying.instrument(batch_span(batch))).await? {
             Ok(applied) => {
                 after.to_read.leave(&interactions);
                 self.done(batch, applied, settler, &after.written).await;
@@ -191,6 +198,18 @@ impl Scorer {
             let _ = written.send(applied.outbox).await;
         }
     }
+}
+
+/// A span for a batch: a child of the first webhook that led to it, with links to the others.
+fn batch_span(batch: &[Read]) -> tracing::Span {
+    let span = tracing::trace_span!(target: SPANS, "fold", otel.kind = "consumer", interactions = batch.len());
+    if span.is_disabled() {
+        return span;
+    }
+    let mut traced = batch.iter().filter_map(|read| read.delivery.message.traceparent.as_deref());
+    follow(&span, traced.next());
+    traced.take(LINKS).for_each(|traceparent| link(&span, traceparent));
+    span
 }
 
 fn measure(batch: &[Read], applied: &Applied, now: Timestamp) {

@@ -1,6 +1,7 @@
 //! What became of the webhooks that were posted.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::webhooks::{Answered, Delivery};
 
@@ -34,6 +35,8 @@ pub struct TrafficReport {
     pub refusals: BTreeMap<u16, u64>,
     /// The run was cancelled before the plan's end.
     pub cancelled: bool,
+    /// Of each webhook that was taken: from the beginning of its first attempt until then, pauses between attempts included.
+    pub took: Vec<Duration>,
 }
 
 impl TrafficReport {
@@ -47,6 +50,7 @@ impl TrafficReport {
         }
         if delivery.taken.is_some() {
             self.deliveries += 1;
+            self.took.push(delivery.took);
             self.events += events;
         } else if let Some(last) = delivery.last {
             self.not_accepted += 1;

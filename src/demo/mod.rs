@@ -103,7 +103,7 @@ pub(crate) async fn run(
     if settings.log.filter == "info" && settings.log.format == LogFormat::Pretty {
         settings.log.filter = "warn".into(); // the status line says the rest
     }
-    start_logs(&settings.log)?;
+    start_logs(&settings.log, None)?;
     let metrics = start_metrics()?;
     let folder = match data_dir {
         Some(path) => Folder::Given(path),
@@ -111,13 +111,16 @@ pub(crate) async fn run(
     };
     settings.data_dir = folder.path();
     let (interrupted, stop) = (CancellationToken::new(), CancellationToken::new());
-    afterglow_runtime::signals(&interrupted)?;
+    afterglow_runtime::signals(&interrupted, &CancellationToken::new(), Duration::ZERO)?;
 
     let sim = setup::simulated_meta(options.seed, &mut settings).await?;
     setup::free_ports(&mut settings);
-    let parts = Parts::open(&Service::ALL, settings).await?;
+    let parts = {
+        let ops = crate::ops::Ops::serve(&settings, metrics).await?;
+        Parts::open(&Service::ALL, settings, ops).await?
+    };
     setup::brands(&parts, &sim).await?;
-    let running = parts.start(&Service::ALL, &stop, metrics).await?;
+    let running = parts.start(&Service::ALL, &stop).await?;
     let webhooks = running.webhooks.context("ingest does not listen")?;
     let url = format!("http://{webhooks}/webhooks/meta");
     let link = setup::owner(&parts, running.console).await?;

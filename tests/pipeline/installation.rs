@@ -257,7 +257,7 @@ impl Installation {
             of_lane.then(|| line.rsplit_once(' ').and_then(|(_, n)| n.parse::<u64>().ok())).flatten()
         };
         let depths: Vec<u64> = text.lines().filter_map(line).collect();
-        (status == 200 && depths.len() == 4).then(|| depths.iter().sum())
+        (status == 200 && depths.len() == afterglow_bus::Lane::ALL.len()).then(|| depths.iter().sum())
     }
 
     pub(crate) fn logs(&self) -> String {

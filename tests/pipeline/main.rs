@@ -7,6 +7,7 @@
 mod bad_input;
 mod broker_away;
 mod callbacks;
+mod chaos;
 mod connect;
 mod crash;
 mod faults;
@@ -20,3 +21,5 @@ mod rules;
 mod stopping;
 mod story_insights;
 mod sweep;
+mod traces;
+mod waiting;

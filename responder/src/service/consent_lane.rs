@@ -8,10 +8,12 @@ use std::time::Duration;
 use afterglow_bus::{BusError, Delivery, Lane, Settler};
 use afterglow_domain::FenceChange;
 use afterglow_runtime::error_chain;
+use afterglow_runtime::traces::{SPANS, follow};
 use afterglow_store::StoreError;
 use backon::{ExponentialBuilder, Retryable as _};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use super::{Responder, ResponderError};
 
@@ -47,10 +49,12 @@ async fn take(responder: Arc<Responder>, delivery: Delivery, settler: Arc<dyn Se
                 .with_min_delay(Duration::from_millis(5))
                 .with_max_delay(Duration::from_secs(1))
                 .without_max_times();
+            let span = tracing::trace_span!(target: SPANS, "stop", otel.kind = "consumer");
+            follow(&span, delivery.message.traceparent.as_deref());
             let recording = record.retry(patiently).when(StoreError::is_retryable).notify(|error, _| {
                 tracing::error!(error = %error_chain(error), "a stop or hand-over cannot be recorded yet");
             });
-            match stop.run_until_cancelled(recording).await {
+            match stop.run_until_cancelled(recording.instrument(span)).await {
                 None => return, // unacknowledged: it comes again
                 Some(Ok(())) => {
                     let late = (responder.clock)().since(received).max(0);

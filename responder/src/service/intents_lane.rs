@@ -6,8 +6,10 @@ use std::time::Duration;
 use afterglow_bus::{BusError, Delivery, Lane, Settler};
 use afterglow_domain::Intent;
 use afterglow_runtime::error_chain;
+use afterglow_runtime::traces::{SPANS, follow};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use super::speak::{Spoken, speak};
 use super::{Responder, ResponderError};
@@ -25,15 +27,34 @@ pub(super) async fn run(responder: &Arc<Responder>, stop: &CancellationToken) ->
             Some(Ok(batch)) => batch,
             Some(Err(error)) => break Err(failed(error)),
         };
+        let mut later = Vec::new();
         for delivery in batch {
-            // Closed never; an error would mean that nothing is judged, so the delivery is left to come again.
-            let Ok(permit) = Arc::clone(&responder.room).acquire_owned().await else { continue };
+            let intent = match serde_json::from_slice::<Intent>(&delivery.message.body) {
+                Ok(intent) => intent,
+                Err(error) => {
+                    settled(bury(&delivery, &format!("not an intent: {error}"), &*settler).await);
+                    continue;
+                }
+            };
+            // One account's flood takes no place that others need; what a person writes never stands aside.
+            let turn = match responder.turns.try_take(&intent.account) {
+                Some(turn) => turn,
+                None if intent.person.is_some() => responder.turns.take_any(&intent.account).await,
+                None => {
+                    later.push((delivery, intent));
+                    continue;
+                }
+            };
             let (responder, settler, stop) = (Arc::clone(responder), Arc::clone(&settler), stop.clone());
             under_way.spawn(async move {
-                take(&responder, &delivery, &*settler, &stop).await;
-                drop(permit);
+                take(&responder, (delivery, intent), &*settler, &stop).await;
+                drop(turn);
             });
             while under_way.try_join_next().is_some() {}
+        }
+        if !later.is_empty() {
+            let (responder, settler) = (Arc::clone(responder), Arc::clone(&settler));
+            under_way.spawn(async move { set_aside(&responder, later, &*settler).await });
         }
     };
     // What was begun is finished: a send is not left half-way because somebody asked us to stop.
@@ -41,21 +62,45 @@ pub(super) async fn run(responder: &Arc<Responder>, stop: &CancellationToken) ->
     ended
 }
 
-async fn take(responder: &Responder, delivery: &Delivery, settler: &dyn Settler, stop: &CancellationToken) {
-    let settled = match serde_json::from_slice::<Intent>(&delivery.message.body) {
-        Err(error) => bury(delivery, &format!("not an intent: {error}"), settler).await,
-        Ok(intent) => match speak(responder, &intent, stop).await {
-            // The intent is a row by now: whatever is left to do is found there.
-            Ok(Spoken::Settled) => settler.ack(&[delivery.tag]).await,
-            Ok(Spoken::NotNow) => return, // stopping: it comes again
-            Err(error) if error.is_retryable() => {
-                tracing::warn!(intent = %intent.id, error = %error_chain(&error), "an intent is tried again");
-                settler.retry(&[delivery.tag]).await
-            }
-            Err(error) => bury(delivery, &error_chain(&error), settler).await,
-        },
-    };
-    if let Err(error) = settled {
+/// Makes rows of intents that have to wait for their account's turn: the sweep finds them there.
+async fn set_aside(responder: &Responder, later: Vec<(Delivery, Intent)>, settler: &dyn Settler) {
+    let (deliveries, intents): (Vec<Delivery>, Vec<Intent>) = later.into_iter().unzip();
+    let tags: Vec<_> = deliveries.iter().map(|delivery| delivery.tag).collect();
+    let (count, due) = (intents.len() as u64, (responder.clock)());
+    match responder.store.expect_intents(&intents, due).await {
+        Ok(()) => {
+            metrics::counter!("afterglow_intents_set_aside_total").increment(count);
+            settled(settler.ack(&tags).await);
+        }
+        Err(error) => {
+            tracing::warn!(error = %error_chain(&error), "intents that were to wait come again");
+            settled(settler.retry(&tags).await);
+        }
+    }
+}
+
+async fn take(
+    responder: &Responder,
+    (delivery, intent): (Delivery, Intent),
+    settler: &dyn Settler,
+    stop: &CancellationToken,
+) {
+    let span = tracing::trace_span!(target: SPANS, "answer", otel.kind = "consumer", intent = %intent.id);
+    follow(&span, delivery.message.traceparent.as_deref());
+    settled(match speak(responder, &intent, stop).instrument(span).await {
+        // The intent is a row by now: whatever is left to do is found there.
+        Ok(Spoken::Settled) => settler.ack(&[delivery.tag]).await,
+        Ok(Spoken::NotNow) => return, // stopping: it comes again
+        Err(error) if error.is_retryable() => {
+            tracing::warn!(intent = %intent.id, error = %error_chain(&error), "an intent is tried again");
+            settler.retry(&[delivery.tag]).await
+        }
+        Err(error) => bury(&delivery, &error_chain(&error), settler).await,
+    });
+}
+
+fn settled(outcome: Result<(), BusError>) {
+    if let Err(error) = outcome {
         tracing::warn!(%error, "an intent comes again");
     }
 }

@@ -7,6 +7,7 @@
 //! | `speak` | one intent: judge, reserve, start, call, finish |
 //! | `sweep` | intents that are due again, leases that ran out |
 //! | `fate` | sends of which it is not known whether they went out |
+//! | `turns` | places in which intents are judged, of which no account takes all |
 //! | `pace` | room for the next message of an account |
 //! | `backlog` | how many interactions wait to be taken in |
 //! | `drafting` | answers drafted by a model |
@@ -23,6 +24,7 @@ mod moderation;
 mod pace;
 mod speak;
 mod sweep;
+mod turns;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -33,7 +35,6 @@ use afterglow_domain::{Clock, Decision, Facts, FenceChange, Intent, Timestamp};
 use afterglow_meta::graph::GraphClient;
 use afterglow_runtime::Keyring;
 use afterglow_store::{Store, StoreError};
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::Policy;
@@ -42,6 +43,7 @@ use afterglow_tokens::Tokens;
 use backlog::Backlog;
 use desks::Desks;
 use pace::Pace;
+use turns::Turns;
 
 /// Messages of an account that may go out at once after a quiet time.
 const SEND_BURST: u32 = 10;
@@ -116,7 +118,7 @@ pub struct Responder {
     backlog: Backlog,
     desks: Desks,
     drafter: Option<Arc<Drafter>>,
-    room: Arc<Semaphore>,
+    turns: Turns,
     concurrency: u16,
     sweep_every: Duration,
     lease_ms: i64,
@@ -145,7 +147,7 @@ impl Responder {
             graph,
             clock,
             policy,
-            room: Arc::new(Semaphore::new(usize::from(concurrency))),
+            turns: Turns::new(usize::from(concurrency)),
             concurrency,
             sweep_every: options.sweep_every,
             lease_ms: i64::try_from(lease.as_millis()).unwrap_or(i64::MAX),

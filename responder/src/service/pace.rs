@@ -5,7 +5,7 @@
 //! (The brand's own limit for an hour is a fact that the gate is told.)
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use afterglow_domain::{AccountId, Clock, Timestamp};
 use afterglow_store::{Store, StoreError};
@@ -28,6 +28,10 @@ struct Taken {
     paused_until: Timestamp,
     /// Where the line ends of those who were told to come later, in epoch microseconds.
     line_us: i64,
+    /// Nothing is near, and until this moment nothing can be: there is no use in asking.
+    full_until: Timestamp,
+    /// One fetches, and the others then find what it brought: calls that were taken for nobody would be made in a rush later.
+    fetching: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// Room for a call.
@@ -46,14 +50,13 @@ pub(super) struct Pace {
     interval_us: i64,
     burst: u32,
     taken: Mutex<HashMap<AccountId, Taken>>,
-    fetching: tokio::sync::Mutex<()>,
 }
 
 impl Pace {
     /// `per_second` calls of an account a second among all processes, and up to `burst` ahead of their time.
     pub(super) fn new(store: Store, clock: Clock, per_second: u32, burst: u32) -> Self {
         let interval_us = 1_000_000 / i64::from(per_second.max(1));
-        Self { store, clock, interval_us, burst, taken: Mutex::default(), fetching: tokio::sync::Mutex::default() }
+        Self { store, clock, interval_us, burst, taken: Mutex::default() }
     }
 
     fn with<T>(&self, account: &AccountId, change: impl FnOnce(&mut Taken) -> T) -> T {
@@ -67,8 +70,9 @@ impl Pace {
         if let Some(room) = self.held(account, now) {
             return Ok(room);
         }
-        // One fetches, and the others then find what it brought: calls that were taken for nobody would be made in a rush later.
-        let _fetching = self.fetching.lock().await;
+        // Each account's own: one that has none left keeps no other waiting.
+        let fetching = self.with(account, |taken| Arc::clone(&taken.fetching));
+        let _fetching = fetching.lock().await;
         loop {
             let now = (self.clock)();
             if let Some(room) = self.held(account, now) {
@@ -76,7 +80,12 @@ impl Pace {
             }
             let (name, pace) = (format!("sends/{account}"), (self.interval_us, self.burst.saturating_sub(AT_ONCE)));
             let first = self.store.take_slots(&name, AT_ONCE, pace, WAIT_MS, now).await?;
-            let Some(first) = first else { return Ok(self.with(account, |taken| self.later(taken, now))) };
+            let Some(first) = first else {
+                return Ok(self.with(account, |taken| {
+                    taken.full_until = now.plus(i64::from(AT_ONCE) * self.interval_us / 1000);
+                    self.later(taken, now)
+                }));
+            };
             self.with(account, |taken| {
                 taken.slots.extend((0..i64::from(AT_ONCE)).map(|n| first + n * self.interval_us));
             });
@@ -86,7 +95,7 @@ impl Pace {
     /// Room that this process holds already, or has not because of a pause.
     fn held(&self, account: &AccountId, now: Timestamp) -> Option<Room> {
         self.with(account, |taken| {
-            if taken.paused_until.since(now) > WAIT_MS {
+            if taken.paused_until.since(now) > WAIT_MS || taken.slots.is_empty() && now < taken.full_until {
                 return Some(self.later(taken, now));
             }
             let at = Timestamp::from_millis(taken.slots.pop_front()?.div_euclid(1000));
@@ -119,7 +128,6 @@ impl Pace {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicI64, Ordering};
 
     use afterglow_meta::graph::Usage;

@@ -5,10 +5,12 @@ use std::time::Duration;
 use afterglow_domain::{Decision, Intent, OutboundMessage, PlayFacts, Reason, Timestamp, Verdict};
 use afterglow_meta::graph::{ErrorClass, GraphAccount, GraphError, Recipient, SendMessage, SendOutcome as Answer};
 use afterglow_runtime::error_chain;
+use afterglow_runtime::traces::SPANS;
 use afterglow_store::{Case, Finished, JudgeTerms, Judged, Reservation, SendOutcome, Start, StoreError};
 use afterglow_tokens::{Token, TokenError};
 use backon::{ExponentialBuilder, Retryable as _};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use super::pace::Room;
 use super::{Responder, drafting};
@@ -162,7 +164,8 @@ async fn ask(responder: &Responder, token: &Token, reservation: &Reservation, in
     let OutboundMessage { text, quick_replies, .. } = &reservation.message;
     let message = SendMessage { recipient, text, quick_replies, metadata: &metadata, tag };
     let begun = tokio::time::Instant::now();
-    let report = responder.graph.send(&account, &message).await;
+    let span = tracing::trace_span!(target: SPANS, "send", otel.kind = "client", attempt = reservation.attempt);
+    let report = responder.graph.send(&account, &message).instrument(span).await;
     metrics::histogram!("afterglow_send_seconds").record(begun.elapsed().as_secs_f64());
     responder.pace.heed(&reservation.account, &report.usage);
     let now = (responder.clock)();

@@ -128,7 +128,7 @@ impl Ground {
             let bus = {
                 let bus = folder.path().join(format!("bus{n}"));
                 std::fs::create_dir_all(&bus).unwrap();
-                afterglow_bus::open(None, &bus, "sim", "sim").await.unwrap()
+                afterglow_bus::open(None, &bus, "sim", "sim", 0).await.unwrap()
             };
             let graph = GraphClient::new(http_client(Duration::from_secs(1)).unwrap(), GraphHosts::default());
             let time = Arc::clone(&now);

@@ -27,7 +27,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-pub use amqp::AmqpBus;
+pub use amqp::{AmqpBus, JournalProgress};
 pub use embedded::EmbeddedBus;
 pub use error::{BusError, PublishError};
 pub use lane::Lane;
@@ -81,10 +81,17 @@ pub trait Settler: Send + Sync {
 }
 
 /// Opens the bus at `url` (`amqp://` or `amqps://`), with names that begin with `prefix`; without a URL, the embedded one
-/// in `data_dir`. `service` names the connection in the broker's own views.
-pub async fn open(url: Option<&str>, data_dir: &Path, prefix: &str, service: &str) -> Result<Arc<dyn Bus>, BusError> {
+/// in `data_dir`. `service` names the connection in the broker's own views. RabbitMQ keeps what comes in for `journal_hours`
+/// besides, unless these are 0.
+pub async fn open(
+    url: Option<&str>,
+    data_dir: &Path,
+    prefix: &str,
+    service: &str,
+    journal_hours: u32,
+) -> Result<Arc<dyn Bus>, BusError> {
     Ok(match url {
-        Some(url) => Arc::new(AmqpBus::connect(url, prefix, service).await?),
+        Some(url) => Arc::new(AmqpBus::connect_with_journal(url, prefix, service, journal_hours).await?),
         None => Arc::new(EmbeddedBus::open(&data_dir.join("bus.sqlite")).await?),
     })
 }

@@ -8,6 +8,7 @@
 //! | `secret` | settings that must not be shown |
 //! | `telemetry` | logs and metrics |
 //! | `trace_context` | W3C Trace Context, carried from the webhook to the send |
+//! | `traces` | spans, sent by OTLP |
 //! | `ops` | `/healthz`, `/readyz`, `/metrics` |
 //! | `lifecycle` | signals, services, and how they end |
 //! | `keyring` | tokens encrypted at rest, under keys that rotate |
@@ -26,6 +27,7 @@ mod secret;
 mod settings;
 mod telemetry;
 mod trace_context;
+pub mod traces;
 
 pub use clock::now_ms;
 pub use error_chain::error_chain;
@@ -40,3 +42,4 @@ pub use settings::{
 };
 pub use telemetry::{TelemetryError, start_logs, start_metrics};
 pub use trace_context::TraceContext;
+pub use traces::Traces;

@@ -1,7 +1,8 @@
 //! Signals, services, and how they end.
 //!
-//! A process stops in order: the token is cancelled, each service takes nothing new, finishes what it has and returns;
-//! then the process exits 0. A service that ends by itself, or fails, takes the others down with it: half a process is
+//! A process stops in order: `/readyz` says so, and requests are taken on for a while (`ops.linger_ms`), so that whoever
+//! deals them out can notice; then the token is cancelled, each service takes nothing new, finishes what it has and
+//! returns; then the process exits 0. A service that ends by itself, or fails, takes the others down with it: half a process is
 //! worse than none, and Kubernetes starts a whole one.
 
 use std::future::Future;
@@ -43,10 +44,10 @@ enum Fault {
     Panicked(#[source] tokio::task::JoinError),
 }
 
-/// Cancels `stop` on SIGTERM or SIGINT. A second one ends the process at once, with status 130.
-pub fn signals(stop: &CancellationToken) -> std::io::Result<()> {
+/// Cancels `leaving` on SIGTERM or SIGINT, and `stop` after `linger`. A second one ends the process at once, with status 130.
+pub fn signals(leaving: &CancellationToken, stop: &CancellationToken, linger: Duration) -> std::io::Result<()> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let stop = stop.clone();
+    let (leaving, stop) = (leaving.clone(), stop.clone());
     tokio::spawn(async move {
         for first in [true, false] {
             tokio::select! {
@@ -56,8 +57,13 @@ pub fn signals(stop: &CancellationToken) -> std::io::Result<()> {
             if !first {
                 std::process::exit(130);
             }
-            tracing::info!("stopping: finishing what was begun");
-            stop.cancel();
+            tracing::info!(?linger, "stopping: finishing what was begun");
+            leaving.cancel();
+            let stop = stop.clone();
+            tokio::spawn(async move {
+                tokio::time::sleep(linger).await;
+                stop.cancel();
+            });
         }
     });
     Ok(())

@@ -76,8 +76,12 @@ impl Sources {
             together("", std::slice::from_ref(one))
                 .map_err(|error| LoadError::Value { origin: one.origin.clone(), problem: without_values(&error) })?;
         }
-        together(&text, &given)
-            .map_err(|error| LoadError::Value { origin: "settings".into(), problem: without_values(&error) })
+        let settings = together(&text, &given)
+            .map_err(|error| LoadError::Value { origin: "settings".into(), problem: without_values(&error) })?;
+        match settings.senseless() {
+            Some((origin, problem)) => Err(LoadError::Value { origin: origin.into(), problem }),
+            None => Ok(settings),
+        }
     }
 
     /// The environment's part, weakest first.
@@ -157,11 +161,11 @@ mod tests {
 
     #[test]
     fn a_flag_beats_the_environment_which_beats_the_file() {
-        let toml = "[ingest]\nlisten = '127.0.0.1:1'\nbody_limit = 10\n[scorer]\nbatch_max = 7";
-        let environment = [("AFTERGLOW_INGEST__LISTEN", "127.0.0.1:2"), ("AFTERGLOW_INGEST__BODY_LIMIT", "20")];
+        let toml = "[ingest]\nlisten = '127.0.0.1:1'\nbody_limit = 100000\n[scorer]\nbatch_max = 7";
+        let environment = [("AFTERGLOW_INGEST__LISTEN", "127.0.0.1:2"), ("AFTERGLOW_INGEST__BODY_LIMIT", "200000")];
         let settings = load(toml, &environment, &[("ingest.listen", "127.0.0.1:3")]).unwrap();
         assert_eq!(settings.ingest.listen.port(), 3);
-        assert_eq!((settings.ingest.body_limit, settings.scorer.batch_max), (20, 7));
+        assert_eq!((settings.ingest.body_limit, settings.scorer.batch_max), (200_000, 7));
         assert_eq!(settings.ingest.confirm_deadline_ms, 3_000, "the default");
     }
 
@@ -204,6 +208,26 @@ mod tests {
         }
         let missing = Sources { file: Some("/nowhere/afterglow.toml".into()), ..Sources::default() }.load();
         assert!(matches!(missing, Err(LoadError::Read { .. })));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused_with_what_would() {
+        for (name, value, expected) in [
+            (
+                "INGEST__CONFIRM_DEADLINE_MS",
+                "6000",
+                "ingest.confirm_deadline_ms: 6000 is not within 1 and 4500: Meta waits 5 s",
+            ),
+            ("INGEST__IN_FLIGHT_MAX", "0", "ingest.in_flight_max: 0 is not within"),
+            ("SCORER__BATCH_MAX", "0", "scorer.batch_max: 0 is not within"),
+            ("RESPONDER__CONCURRENCY", "0", "responder.concurrency: 0 is not within"),
+            ("RESPONDER__SENDS_PER_SECOND", "5000", "responder.sends_per_second: 5000 is not within"),
+            ("TRACES__SAMPLE_PERCENT", "101", "traces.sample_percent: 101 is not within"),
+            ("TRACES__ENDPOINT", "collector:4318", "traces.endpoint: it does not begin with http://"),
+        ] {
+            let error = load("", &[(&format!("AFTERGLOW_{name}"), value)], &[]).unwrap_err().to_string();
+            assert!(error.starts_with(expected), "{error}");
+        }
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use axum::Router;
@@ -19,23 +19,28 @@ const CHECK_TIMEOUT: Duration = Duration::from_millis(800);
 /// Asks a dependency whether it is there; the error says what is wrong, without secrets.
 pub type ReadyCheck = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
 
-/// Whether this process lives and can work.
+/// Whether this process lives and can work. Cloning shares what is known.
 #[derive(Clone, Default)]
 pub struct Health {
     draining: Arc<AtomicBool>,
-    checks: Vec<(&'static str, ReadyCheck)>,
+    waits: Arc<RwLock<Option<String>>>,
+    checks: Arc<RwLock<Vec<(&'static str, ReadyCheck)>>>,
 }
 
 impl Health {
     /// Adds a dependency without which the process cannot work.
-    #[must_use]
-    pub fn check<F, R>(mut self, name: &'static str, check: F) -> Self
+    pub fn check<F, R>(&self, name: &'static str, check: F)
     where
         F: Fn() -> R + Send + Sync + 'static,
         R: Future<Output = Result<(), String>> + Send + 'static,
     {
-        self.checks.push((name, Arc::new(move || Box::pin(check()))));
-        self
+        let check: ReadyCheck = Arc::new(move || Box::pin(check()));
+        self.checks.write().unwrap_or_else(PoisonError::into_inner).push((name, check));
+    }
+
+    /// The process has not begun, and waits for something: what, and how it is mended. `None` when it has begun.
+    pub fn waits(&self, what: Option<String>) {
+        *self.waits.write().unwrap_or_else(PoisonError::into_inner) = what;
     }
 
     /// From now on the process is not ready: it finishes what it has.
@@ -47,8 +52,12 @@ impl Health {
         if self.draining.load(Ordering::Relaxed) {
             return Err("draining".into());
         }
+        if let Some(what) = self.waits.read().unwrap_or_else(PoisonError::into_inner).clone() {
+            return Err(what);
+        }
+        let checks = self.checks.read().unwrap_or_else(PoisonError::into_inner).clone();
         let mut problems = Vec::new();
-        for (name, check) in &self.checks {
+        for (name, check) in &checks {
             match tokio::time::timeout(CHECK_TIMEOUT, check()).await {
                 Ok(Ok(())) => {}
                 Ok(Err(problem)) => problems.push(format!("{name}: {problem}")),
@@ -94,7 +103,11 @@ mod tests {
     async fn ready_while_every_dependency_is_and_nobody_asked_to_stop() {
         let there = Arc::new(AtomicBool::new(true));
         let asked = Arc::clone(&there);
-        let health = Health::default().check("store", move || {
+        let health = Health::default();
+        health.waits(Some("the schema is old".into()));
+        assert_eq!(health.ready().await, Err("the schema is old".into()));
+        health.waits(None);
+        health.check("store", move || {
             let there = asked.load(Ordering::Relaxed);
             async move { if there { Ok(()) } else { Err("away".into()) } }
         });
@@ -108,7 +121,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_dependency_that_hangs_is_not_ready() {
-        let health = Health::default().check("bus", std::future::pending::<Result<(), String>>);
+        let health = Health::default();
+        health.check("bus", std::future::pending::<Result<(), String>>);
         assert_eq!(health.ready().await, Err("bus: no answer in 800ms".into()));
     }
 }

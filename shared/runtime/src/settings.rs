@@ -38,6 +38,8 @@ pub struct Settings {
     pub api: Api,
     /// Logs.
     pub log: Log,
+    /// Spans.
+    pub traces: Traces,
 }
 
 /// `[database]`
@@ -57,6 +59,9 @@ pub struct Database {
 pub struct Bus {
     /// With what the names of exchanges and queues begin; two installations share a broker by having two of them.
     pub prefix: String,
+    /// For how many hours RabbitMQ keeps all that came in, to be put back on its lanes when a database was restored to an
+    /// earlier moment; 0: not at all. A change asks for the queue `….journal` to be deleted first.
+    pub journal_hours: u32,
     /// `amqp://…` or `amqps://…`; none: the embedded bus in the data directory. Also `AMQP_URL`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<Address>,
@@ -106,6 +111,14 @@ pub struct Ingest {
     pub confirm_deadline_ms: u64,
     /// Largest webhook body, in bytes.
     pub body_limit: usize,
+    /// Webhooks under way in one process from which on more are answered 503 at once; those that carry a stop, a start or a
+    /// hand-over from twice as many on.
+    pub in_flight_max: usize,
+    /// Interactions of one brand a second that one process puts on the fast lane; more of them wait behind other brands'. 0:
+    /// all of them go on the fast lane.
+    pub brand_events_per_second: u32,
+    /// How many of them may come at once after a quiet time.
+    pub brand_events_burst: u32,
     /// How often the list of accounts is read again, in ms.
     pub accounts_refresh_ms: u64,
     /// How often conversations are searched for what webhooks missed, in ms; 0: never.
@@ -196,7 +209,10 @@ pub struct Console {
 pub struct Ops {
     /// Where `/healthz`, `/readyz` and `/metrics` are served.
     pub listen: SocketAddr,
-    /// How long a service may take to finish its work after SIGTERM, in ms.
+    /// How long a process goes on taking requests after SIGTERM, in ms, while `/readyz` says that it is about to end: as
+    /// long as a load balancer needs to notice. Processes that take none end at once.
+    pub linger_ms: u64,
+    /// How long a service may take to finish its work after that, in ms.
     pub drain_ms: u64,
 }
 
@@ -233,6 +249,17 @@ pub struct Log {
     pub filter: String,
 }
 
+/// `[traces]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Traces {
+    /// Where spans are sent by OTLP over HTTP, such as `http://collector:4318`; none: nowhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
+    /// Of how many in a hundred webhooks spans are sent.
+    pub sample_percent: u32,
+}
+
 /// Form of the log.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -246,6 +273,48 @@ pub enum LogFormat {
 
 const fn loopback(port: u16) -> SocketAddr {
     SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), port)
+}
+
+impl Settings {
+    /// The first setting whose value makes no sense, and what would; `None` if all do.
+    pub fn senseless(&self) -> Option<(&'static str, String)> {
+        let number = |value: usize| u64::try_from(value).unwrap_or(u64::MAX);
+        let bounds: [(&'static str, u64, u64, u64, &str); 9] = [
+            ("ingest.confirm_deadline_ms", self.ingest.confirm_deadline_ms, 1, 4_500, "Meta waits 5 s for an answer"),
+            (
+                "ingest.in_flight_max",
+                number(self.ingest.in_flight_max),
+                1,
+                1_000_000,
+                "with none under way nothing is taken",
+            ),
+            (
+                "ingest.body_limit",
+                number(self.ingest.body_limit),
+                65_536,
+                1 << 30,
+                "Meta sends up to 1000 updates in one body",
+            ),
+            ("scorer.batch_max", number(self.scorer.batch_max), 1, 10_000, "interactions of one transaction"),
+            ("responder.concurrency", self.responder.concurrency.into(), 1, 10_000, "intents that are judged at once"),
+            (
+                "responder.sends_per_second",
+                self.responder.sends_per_second.into(),
+                1,
+                300,
+                "Meta allows 100, and 300 at most",
+            ),
+            ("responder.send_timeout_ms", self.responder.send_timeout_ms, 100, 120_000, "how long Meta may take"),
+            ("database.max_connections", self.database.max_connections.into(), 1, 10_000, "connections of one process"),
+            ("traces.sample_percent", self.traces.sample_percent.into(), 0, 100, "of a hundred webhooks"),
+        ];
+        let out = bounds.into_iter().find(|(_, value, least, most, _)| !(least..=most).contains(&value));
+        let wrong = out
+            .map(|(name, value, least, most, why)| (name, format!("{value} is not within {least} and {most}: {why}")));
+        let endpoint =
+            self.traces.endpoint.as_deref().filter(|url| !url.starts_with("http://") && !url.starts_with("https://"));
+        wrong.or_else(|| endpoint.map(|_| ("traces.endpoint", "it does not begin with http:// or https://".into())))
+    }
 }
 
 impl Default for Settings {
@@ -264,6 +333,7 @@ impl Default for Settings {
             keys: Keys::default(),
             api: Api::default(),
             log: Log::default(),
+            traces: Traces::default(),
         }
     }
 }
@@ -276,7 +346,7 @@ impl Default for Database {
 
 impl Default for Bus {
     fn default() -> Self {
-        Self { prefix: "afterglow".into(), url: None }
+        Self { prefix: "afterglow".into(), journal_hours: 0, url: None }
     }
 }
 
@@ -286,6 +356,9 @@ impl Default for Ingest {
             listen: loopback(8090),
             confirm_deadline_ms: 3_000,
             body_limit: 4 * 1024 * 1024,
+            in_flight_max: 128,
+            brand_events_per_second: 50,
+            brand_events_burst: 500,
             accounts_refresh_ms: 5_000,
             sweep_ms: 300_000,
             sweep_grace_ms: 120_000,
@@ -344,7 +417,13 @@ impl Default for Console {
 
 impl Default for Ops {
     fn default() -> Self {
-        Self { listen: loopback(9464), drain_ms: 20_000 }
+        Self { listen: loopback(9464), linger_ms: 0, drain_ms: 20_000 }
+    }
+}
+
+impl Default for Traces {
+    fn default() -> Self {
+        Self { endpoint: None, sample_percent: 10 }
     }
 }
 

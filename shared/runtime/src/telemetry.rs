@@ -3,9 +3,14 @@
 use std::io::IsTerminal as _;
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _};
 
 use crate::settings::{Log, LogFormat};
+use crate::traces::SPANS;
+use crate::{HttpClientError, Traces};
 
 /// Upper bounds of histograms of durations, in seconds.
 const SECONDS: [f64; 17] =
@@ -19,19 +24,39 @@ pub enum TelemetryError {
     /// `log.filter` cannot be read.
     #[error("log.filter is not a filter such as `info,afterglow_responder=debug`")]
     Filter(#[from] tracing_subscriber::filter::ParseError),
+    /// `traces.endpoint` cannot be used.
+    #[error("spans cannot be sent to traces.endpoint: is it http://HOST:4318?")]
+    Traces(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// Logs or metrics have been started before in this process.
     #[error("telemetry has been started already")]
     Twice,
 }
 
-/// Starts logs on standard error; standard output is for what was asked for.
-pub fn start_logs(log: &Log) -> Result<(), TelemetryError> {
+impl TelemetryError {
+    pub(crate) fn client(error: HttpClientError) -> Self {
+        Self::Traces(error.into())
+    }
+
+    pub(crate) fn exporter(error: opentelemetry_otlp::ExporterBuildError) -> Self {
+        Self::Traces(error.into())
+    }
+}
+
+/// Starts logs on standard error, standard output being for what was asked for; and gives spans to `traces`, if they are sent.
+pub fn start_logs(log: &Log, traces: Option<&Traces>) -> Result<(), TelemetryError> {
     let filter = EnvFilter::try_new(&log.filter)?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let started = match log.format {
-        LogFormat::Pretty => builder.with_ansi(std::io::stderr().is_terminal()).try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).with_current_span(true).with_span_list(false).try_init(),
+    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let layer = match log.format {
+        LogFormat::Pretty => layer.with_ansi(std::io::stderr().is_terminal()).boxed(),
+        LogFormat::Json => layer.json().flatten_event(true).with_current_span(true).with_span_list(false).boxed(),
     };
+    // Spans have a target of their own, which logs leave out whatever their filter says.
+    let filter = filter.add_directive(format!("{SPANS}=off").parse()?);
+    let spans = traces.map(|traces| {
+        let ours = Targets::new().with_target(SPANS, LevelFilter::TRACE);
+        tracing_opentelemetry::layer().with_tracer(traces.tracer()).with_filter(ours)
+    });
+    let started = tracing_subscriber::registry().with(layer.with_filter(filter)).with(spans).try_init();
     started.map_err(|_| TelemetryError::Twice)
 }
 

@@ -41,6 +41,15 @@ impl TraceContext {
         Some(Self { trace, span, sampled: flags & 1 == 1 })
     }
 
+    /// Whether whoever began the trace wants it recorded.
+    pub const fn is_sampled(&self) -> bool {
+        self.sampled
+    }
+
+    pub(crate) const fn ids(&self) -> (u128, u64) {
+        (self.trace, self.span)
+    }
+
     /// The id that all steps of the work share; for logs.
     pub fn trace_id(&self) -> String {
         format!("{:032x}", self.trace)

@@ -51,8 +51,10 @@ pub enum StoreError {
         /// Version of this program.
         needed: i64,
     },
-    /// The schema is newer than this program.
-    #[error("the schema is at version {found}, this program knows {known}: use a newer program")]
+    /// The schema is newer than this program, and something that this program needs was taken away.
+    #[error(
+        "the schema is at version {found} and closed to programs as old as this one, which knows {known}: use a newer program"
+    )]
     SchemaNewer {
         /// Version in the database.
         found: i64,

@@ -31,6 +31,10 @@ impl ForgetKey {
         (secret.expose_secret().len() >= 16).then_some(Self(secret))
     }
 
+    pub(crate) const fn secret(&self) -> &SecretString {
+        &self.0
+    }
+
     fn hash(&self, brand: &BrandId, key: &ViewerKey) -> Option<Vec<u8>> {
         let mut mac = Hmac::<Sha256>::new_from_slice(self.0.expose_secret().as_bytes()).ok()?; // any length is good
         for part in [brand.as_str(), key.account.as_str(), key.viewer.as_str()] {
@@ -158,8 +162,6 @@ impl Store {
         viewer: &ViewerKey,
         now: Timestamp,
     ) -> Result<u64, StoreError> {
-        let hash = self.forget_key.as_ref().and_then(|key| key.hash(brand, viewer));
-        let hash = hash.ok_or_else(|| StoreError::configuration("keys.forgetting: 16 bytes or more are needed"))?;
         let silent = consent::forbids(tx, brand, viewer, now).await?;
         let mut rows = 0;
         for sql in REMOVALS {
@@ -182,10 +184,47 @@ impl Store {
                 .await?
                 .rows_affected()
         });
+        self.remember(tx, brand, viewer, silent, now).await?;
+        Ok(rows)
+    }
+
+    /// Remembers somebody by a hash that names nobody.
+    pub(crate) async fn remember(
+        &self,
+        tx: &mut Tx,
+        brand: &BrandId,
+        viewer: &ViewerKey,
+        silent: bool,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let hash = self.forget_key.as_ref().and_then(|key| key.hash(brand, viewer));
+        let hash = hash.ok_or_else(|| StoreError::configuration("keys.forgetting: 16 bytes or more are needed"))?;
         on_tx!(&mut *tx, |connection| {
             sqlx::query(REMEMBER).bind(hash).bind(now.millis()).bind(silent).execute(connection).await?;
         });
-        Ok(rows)
+        Ok(())
+    }
+
+    /// Leaves the receipt of something that was removed.
+    pub async fn leave_receipt(
+        &self,
+        code: &str,
+        brand: &BrandId,
+        rows: u64,
+        now: Timestamp,
+    ) -> Result<ForgetReceipt, StoreError> {
+        let mut tx = self.engine.begin().await?;
+        on_tx!(&mut tx, |connection| {
+            sqlx::query(RECEIPT)
+                .bind(code)
+                .bind(brand.as_str())
+                .bind(now.millis())
+                .bind(i64::try_from(rows).unwrap_or(i64::MAX))
+                .execute(connection)
+                .await?;
+        });
+        tx.commit().await?;
+        Ok(ForgetReceipt { code: code.to_owned(), brand: brand.clone(), done: now, rows })
     }
 
     /// Forgets a person at every account that knows them under this id, and leaves one receipt under `code`, also when

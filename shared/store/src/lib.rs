@@ -49,6 +49,7 @@
 //! | `attention` | who waits, who attends to whom, people's labels |
 //! | `replies` | what people write themselves, and what waits for their word |
 //! | `totals` | figures for status line and doctor |
+//! | `brand_transfer` | a brand as a whole: written out, taken in elsewhere, removed |
 //! | `brand_scope` | what a brand's console and API may read |
 
 mod amendments;
@@ -56,6 +57,7 @@ mod api_tokens;
 mod attention;
 mod audit;
 mod brand_scope;
+mod brand_transfer;
 mod brands;
 mod codec;
 mod connections;
@@ -92,6 +94,7 @@ pub use api_tokens::ApiToken;
 pub use attention::Claim;
 pub use audit::{AuditRow, Deed};
 pub use brand_scope::{BrandStore, DecisionRecord, ViewerDetail};
+pub use brand_transfer::{ExportHeader, ExportRow};
 pub use brands::{Account, Brand, SealedToken};
 pub use connections::Connecting;
 pub use consent::ConsentRecorded;

@@ -1,13 +1,18 @@
-//! The schema: its migrations, and the refusal to work with one that this program does not know.
+//! The schema: its migrations, and the refusal to work with one that this program does not fit.
 //!
 //! A migration that has landed never changes: the engines hold the checksum of each, and a test holds the list.
+//!
+//! Migrations expand: they add, and a program of the version before works on. So a program that is older than the schema
+//! starts all the same: in the midst of an upgrade a pod of the old version that dies must be able to come back. One
+//! that takes something away contracts; it lands when no program that needs it is left, and is listed in [`CONTRACTING`]:
+//! then the database itself tells programs that are too old (table `schema_floor`).
 
 use std::borrow::Cow;
 
 use sqlx::SqlSafeStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 
-use crate::engine::{Engine, Sql, on_read};
+use crate::engine::{Engine, Sql, on_read, on_tx};
 use crate::{Store, StoreError};
 
 /// A migration's version, its file's name, and its text for each engine.
@@ -39,7 +44,12 @@ const MIGRATIONS: &[(i64, &str, Sql)] = &[
     migration!(11, "0011_console"),
     migration!(12, "0012_api_token"),
     migration!(13, "0013_plays"),
+    migration!(14, "0014_intent_turn"),
+    migration!(15, "0015_schema_floor"),
 ];
+
+/// Migrations after which older programs cannot work: each took something away that they use. Append only.
+const CONTRACTING: &[i64] = &[];
 
 /// The schema version that this program writes and reads.
 pub const SCHEMA_VERSION: i64 = MIGRATIONS[MIGRATIONS.len() - 1].0;
@@ -48,6 +58,9 @@ const HAS_HISTORY: Sql = Sql {
     postgres: "SELECT COUNT(*) FROM pg_class WHERE oid = to_regclass('_sqlx_migrations')",
     sqlite: "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = '_sqlx_migrations'",
 };
+
+const FLOOR: &str = "SELECT version FROM schema_floor";
+const RAISE_FLOOR: &str = "UPDATE schema_floor SET version = $1 WHERE version < $1";
 
 fn migrations(engine: &Engine) -> Vec<Migration> {
     MIGRATIONS
@@ -62,13 +75,23 @@ fn migrations(engine: &Engine) -> Vec<Migration> {
 impl Store {
     /// Brings the schema to [`SCHEMA_VERSION`]. Safe to run from several processes at once (PostgreSQL: advisory lock;
     /// SQLite: run it from one).
+    ///
+    /// # Errors
+    /// `SchemaNewer` if the schema is newer and closed to this program; a newer one that is open to it is left as it is.
     pub async fn migrate(&self) -> Result<(), StoreError> {
+        if self.schema_version().await? > SCHEMA_VERSION {
+            return self.check_schema().await;
+        }
         let migrator = Migrator::with_migrations(migrations(&self.engine));
         let result = match &self.engine {
             Engine::Postgres(pool) => migrator.run(pool).await,
             Engine::Sqlite { write, .. } => migrator.run(write).await,
         };
-        result.map_err(|error| StoreError::from_migration(error, SCHEMA_VERSION))
+        result.map_err(|error| StoreError::from_migration(error, SCHEMA_VERSION))?;
+        let mut tx = self.engine.begin().await?;
+        let floor = CONTRACTING.last().copied().unwrap_or(0);
+        on_tx!(&mut tx, |connection| sqlx::query(RAISE_FLOOR).bind(floor).execute(connection).await?.rows_affected());
+        tx.commit().await
     }
 
     /// The newest migration in the database; 0 for an empty one.
@@ -76,13 +99,16 @@ impl Store {
         Ok(self.history().await?.last().map_or(0, |(version, _, _)| *version))
     }
 
-    /// Refuses a schema that is older or newer than this program, or that came from other migrations.
+    /// The oldest version whose program still works on this schema; newer programs alone raise it.
+    pub async fn schema_floor(&self) -> Result<i64, StoreError> {
+        let (floor,): (i64,) = on_read!(&self.engine, |pool| sqlx::query_as(FLOOR).fetch_one(pool).await?);
+        Ok(floor)
+    }
+
+    /// Refuses a schema that is older than this program, that is newer and closed to it, or that came from other migrations.
     pub async fn check_schema(&self) -> Result<(), StoreError> {
         let history = self.history().await?;
         let found = history.last().map_or(0, |(version, _, _)| *version);
-        if found > SCHEMA_VERSION {
-            return Err(StoreError::SchemaNewer { found, known: SCHEMA_VERSION });
-        }
         for (ours, (version, checksum, success)) in migrations(&self.engine).iter().zip(&history) {
             if ours.version != *version || ours.checksum.as_ref() != checksum || !success {
                 return Err(StoreError::SchemaDiffers { version: ours.version });
@@ -90,6 +116,9 @@ impl Store {
         }
         if found < SCHEMA_VERSION {
             return Err(StoreError::SchemaOlder { found, needed: SCHEMA_VERSION });
+        }
+        if found > SCHEMA_VERSION && self.schema_floor().await? > SCHEMA_VERSION {
+            return Err(StoreError::SchemaNewer { found, known: SCHEMA_VERSION });
         }
         Ok(())
     }

@@ -153,6 +153,17 @@ const RESERVE: &str = "INSERT INTO send (id, text, epoch, attempt, lease_until_m
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, 'reserved')
     ON CONFLICT DO NOTHING";
 
+/// An echo that names the send is in the log: it went out, whatever became of its row. (A database that was restored to an
+/// earlier moment has lost the row; the log was filled again since.)
+const ECHOED: Sql = Sql {
+    postgres: "SELECT COUNT(*) FROM (SELECT 1 FROM interaction WHERE account = $1 AND viewer = $2
+            AND kind = 'message_sent' AND occurred_ms >= $3 AND position($4 IN body) > 0 LIMIT 1) AS echo",
+    sqlite: "SELECT COUNT(*) FROM (SELECT 1 FROM interaction WHERE account = $1 AND viewer = $2
+            AND kind = 'message_sent' AND occurred_ms >= $3 AND instr(body, $4) > 0 LIMIT 1) AS echo",
+};
+/// How much earlier than its cause an answer may seem by Meta's clock.
+const SKEW_MS: i64 = 600_000;
+
 const CURRENT: &str = "SELECT intent, brand, account, viewer, play, status, epoch, attempt, lease_until_ms
     FROM send WHERE id = $1";
 
@@ -458,6 +469,9 @@ pub(crate) async fn reserve(
         return Ok(Err(Reason::AlreadyAnswered));
     }
     let send = intent.send_id();
+    if is_echoed(tx, intent).await? {
+        return Ok(Err(Reason::AlreadyAnswered));
+    }
     let attempt = facts.attempts + 1;
     let until = terms.now.plus(terms.lease_ms).millis();
     // Under the fence nobody else reserves for this viewer; the unique index stands behind that.
@@ -513,6 +527,20 @@ pub(crate) async fn reserve(
         message,
         attempt,
     }))
+}
+
+async fn is_echoed(tx: &mut Tx, intent: &Intent) -> Result<bool, StoreError> {
+    let sql = tx.sql(&ECHOED);
+    let (echoes,): (i64,) = on_tx!(tx, |connection| {
+        sqlx::query_as(sql)
+            .bind(intent.account.as_str())
+            .bind(intent.viewer.as_str())
+            .bind(intent.cause_occurred.millis().saturating_sub(SKEW_MS))
+            .bind(intent.send_id().to_string())
+            .fetch_one(connection)
+            .await?
+    });
+    Ok(echoes > 0)
 }
 
 /// Withdraws reservations whose lease ran out; their intents wait to be judged again.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use afterglow_domain::Timestamp;
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{Outgoing, RetrySchedule, signature};
@@ -51,6 +52,8 @@ pub struct Delivery {
     pub last: Option<Answered>,
     /// When it was answered 200 (or 400, where that is right).
     pub taken: Option<Timestamp>,
+    /// From the beginning of the first attempt until it was taken, pauses between attempts included.
+    pub took: Duration,
 }
 
 /// Posts webhooks.
@@ -82,12 +85,21 @@ impl Poster {
     /// the answer is in.
     pub async fn deliver(&self, url: &str, webhook: &Outgoing, cancel: &CancellationToken) -> Delivery {
         let inner = &*self.0;
-        let mut delivery = Delivery { events: webhook.events, attempts: 0, in_doubt: 0, last: None, taken: None };
+        let mut delivery = Delivery {
+            events: webhook.events,
+            attempts: 0,
+            in_doubt: 0,
+            last: None,
+            taken: None,
+            took: Duration::ZERO,
+        };
         let signature = signature(&webhook.secret, &webhook.body);
+        let mut first = None;
         loop {
-            let Some(answered) = self.attempt(url, webhook, &signature, delivery.attempts == 0, cancel).await else {
+            let Some((begun, answered)) = self.attempt(url, webhook, &signature, first.is_none(), cancel).await else {
                 return delivery;
             };
+            let first = *first.get_or_insert(begun);
             delivery.attempts += 1;
             delivery.in_doubt += u32::from(answered == Answered::Nothing);
             delivery.last = Some(answered);
@@ -98,7 +110,7 @@ impl Poster {
             if taken {
                 let now = (inner.clock)();
                 lock(&inner.world).acknowledge(&webhook.facts, now);
-                delivery.taken = Some(now);
+                (delivery.taken, delivery.took) = (Some(now), first.elapsed());
                 return delivery;
             }
             let Some(pause) = inner.options.retry.pause(delivery.attempts) else { return delivery };
@@ -109,7 +121,7 @@ impl Poster {
         }
     }
 
-    /// One attempt; `None` when cancelled before it began. An attempt under way is not cut off: it ends by its time-out.
+    /// One attempt, and when it began; `None` when cancelled before it did. An attempt under way is not cut off: it ends by its time-out.
     async fn attempt(
         &self,
         url: &str,
@@ -117,7 +129,7 @@ impl Poster {
         signature: &str,
         first: bool,
         cancel: &CancellationToken,
-    ) -> Option<Answered> {
+    ) -> Option<(Instant, Answered)> {
         let inner = &*self.0;
         let _permit = tokio::select! {
             biased;
@@ -128,6 +140,7 @@ impl Poster {
             let now = (inner.clock)();
             lock(&inner.world).tell(&webhook.facts, now);
         }
+        let begun = Instant::now();
         let request = inner
             .client
             .post(url)
@@ -135,11 +148,11 @@ impl Poster {
             .header("x-hub-signature-256", signature)
             .body(webhook.body.clone())
             .send();
-        let Ok(response) = request.await else { return Some(Answered::Nothing) };
+        let Ok(response) = request.await else { return Some((begun, Answered::Nothing)) };
         let status = response.status().as_u16();
         // Read to the end, so that the connection can be used again; the status is what counts.
         let _ = response.bytes().await;
-        Some(Answered::Status(status))
+        Some((begun, Answered::Status(status)))
     }
 }
 

@@ -36,6 +36,14 @@ impl World {
         replies.filter_map(|reply| Some(started.get(&reply.answered?)?.since(reply.told))).collect()
     }
 
+    /// The same, of one account's people and of replies that were told since a moment.
+    pub fn answer_latencies_of(&self, account: &AccountId, since: Timestamp) -> Vec<i64> {
+        let started: HashMap<u64, Timestamp> = self.ledger.iter().map(|entry| (entry.number, entry.started)).collect();
+        let people = self.people.iter().filter(|(viewer, _)| viewer.account == *account);
+        let replies = people.flat_map(|(_, person)| &person.replies).filter(|reply| reply.told >= since);
+        replies.filter_map(|reply| Some(started.get(&reply.answered?)?.since(reply.told))).collect()
+    }
+
     /// People whose stop was acknowledged at least `patience_ms` ago, and who were never told that it was heard. Excused is who
     /// cannot be told: the window had closed, or another app has the thread.
     pub fn unconfirmed(&self, now: Timestamp, patience_ms: i64) -> Vec<(AccountId, ViewerId)> {

@@ -40,16 +40,18 @@ pub(super) struct Links {
     url: String,
     pub(super) names: Names,
     service: String,
+    journal_hours: u32,
     current: Mutex<Option<Arc<Link>>>,
     closed: AtomicBool,
 }
 
 impl Links {
-    pub(super) fn new(url: &str, names: Names, service: &str) -> Self {
+    pub(super) fn new(url: &str, names: Names, service: &str, journal_hours: u32) -> Self {
         Self {
             url: url.to_owned(),
             names,
             service: service.to_owned(),
+            journal_hours,
             current: Mutex::default(),
             closed: AtomicBool::new(false),
         }
@@ -94,7 +96,7 @@ impl Links {
         let properties = ConnectionProperties::default().with_connection_name(name.into());
         let connection = Connection::connect(&self.url, properties).await.map_err(unavailable)?;
         let control = connection.create_channel().await.map_err(unavailable)?;
-        declare(&control, &self.names).await?;
+        declare(&control, &self.names, self.journal_hours).await?;
         let publishing = connection.create_channel().await.map_err(unavailable)?;
         publishing.confirm_select(ConfirmSelectOptions::default()).await.map_err(unavailable)?;
         let publisher = Publisher::start(publishing.clone());

@@ -4,6 +4,7 @@
 //! written, then all confirms awaited. A lost connection fails the calls under way and is made anew by the next one.
 
 mod consumer;
+mod journal;
 mod link;
 mod publisher;
 mod topology;
@@ -17,6 +18,7 @@ use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel};
 
 use self::consumer::AmqpConsumer;
+pub use self::journal::JournalProgress;
 use self::link::{Link, Links};
 use self::publisher::Call;
 use self::topology::Names;
@@ -32,7 +34,17 @@ pub struct AmqpBus(Arc<Links>);
 impl AmqpBus {
     /// Connects, and declares the queues under `prefix`. `service` names the connection in the broker's lists.
     pub async fn connect(url: &str, prefix: &str, service: &str) -> Result<Self, BusError> {
-        let links = Arc::new(Links::new(url, Names(prefix.to_owned()), service));
+        Self::connect_with_journal(url, prefix, service, 0).await
+    }
+
+    /// The same, and keeps what comes in for so many hours besides; 0: not.
+    pub async fn connect_with_journal(
+        url: &str,
+        prefix: &str,
+        service: &str,
+        journal_hours: u32,
+    ) -> Result<Self, BusError> {
+        let links = Arc::new(Links::new(url, Names(prefix.to_owned()), service, journal_hours));
         links.get().await?;
         Ok(Self(links))
     }
@@ -48,6 +60,8 @@ impl AmqpBus {
                     .map_err(unavailable)?;
             }
         }
+        let options = lapin::options::QueueDeleteOptions::default();
+        channel.queue_delete(self.0.names.journal(), options).await.map_err(unavailable)?;
         for exchange in [self.0.names.exchange(), self.0.names.dead_exchange()] {
             let options = lapin::options::ExchangeDeleteOptions::default();
             channel.exchange_delete(exchange, options).await.map_err(unavailable)?;

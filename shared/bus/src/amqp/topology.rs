@@ -4,6 +4,7 @@ use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptio
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::{Channel, ExchangeKind};
 
+use super::journal;
 use crate::{BusError, DELIVERY_LIMIT, Lane};
 
 /// The names under one prefix. Two deployments share a broker by having two prefixes.
@@ -20,13 +21,16 @@ impl Names {
     pub(super) fn queue(&self, lane: Lane) -> ShortString {
         format!("{}.{}", self.0, lane.as_str()).into()
     }
+    pub(super) fn journal(&self) -> ShortString {
+        format!("{}.journal", self.0).into()
+    }
     pub(super) fn dead_queue(&self, lane: Lane) -> ShortString {
         format!("{}.{}.dead", self.0, lane.as_str()).into()
     }
 }
 
-pub(super) async fn declare(channel: &Channel, names: &Names) -> Result<(), BusError> {
-    declare_all(channel, names).await.map_err(|error| {
+pub(super) async fn declare(channel: &Channel, names: &Names, journal_hours: u32) -> Result<(), BusError> {
+    declare_all(channel, names, journal_hours).await.map_err(|error| {
         BusError::Topology(format!(
             "{error}. If a queue exists with other arguments, drain and delete it, then start again; quorum queues need \
              RabbitMQ 3.10 or later"
@@ -34,7 +38,7 @@ pub(super) async fn declare(channel: &Channel, names: &Names) -> Result<(), BusE
     })
 }
 
-async fn declare_all(channel: &Channel, names: &Names) -> lapin::Result<()> {
+async fn declare_all(channel: &Channel, names: &Names, journal_hours: u32) -> lapin::Result<()> {
     for exchange in [names.exchange(), names.dead_exchange()] {
         // Durable: bindings survive a restart of the broker.
         let options = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
@@ -49,6 +53,9 @@ async fn declare_all(channel: &Channel, names: &Names) -> lapin::Result<()> {
         arguments.insert("x-dead-letter-strategy".into(), AMQPValue::LongString("at-least-once".into()));
         queue(channel, names.queue(lane), names.exchange(), lane, arguments).await?;
         queue(channel, names.dead_queue(lane), names.dead_exchange(), lane, quorum()).await?;
+    }
+    if journal_hours > 0 {
+        journal::declare(channel, names, journal_hours).await?;
     }
     Ok(())
 }

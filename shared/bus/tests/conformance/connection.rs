@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use afterglow_bus::{AmqpBus, Bus, Lane};
+use afterglow_bus::{AmqpBus, Bus, BusError, JournalProgress, Lane};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::broadcast;
 
-use crate::{PATIENCE, broker_url, ids, message, prefix};
+use crate::{PATIENCE, broker_url, ids, message, messages, prefix, take};
 
 /// Passes bytes to the broker; a word on the returned channel cuts every connection.
 async fn proxy(broker: String) -> (u16, broadcast::Sender<()>) {
@@ -73,4 +73,41 @@ async fn a_cut_connection_loses_nothing_that_was_confirmed() {
     tokio::time::timeout(PATIENCE, collect).await.unwrap();
     let janitor = AmqpBus::connect(&url, &prefix, "test").await.unwrap();
     janitor.delete_topology().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_journal_fills_the_lanes_again() {
+    let Some(url) = broker_url() else { return };
+    let prefix = prefix();
+    let bus = AmqpBus::connect_with_journal(&url, &prefix, "test", 1).await.unwrap();
+    assert_eq!(bus.replay_journal(0, |_| {}).await.unwrap(), JournalProgress::default(), "nothing came in yet");
+    let lanes = [Lane::Interactions, Lane::Overflow, Lane::Consent, Lane::Quarantine];
+    for (n, lane) in lanes.into_iter().enumerate() {
+        let from = u32::try_from(n).unwrap() * 1_000;
+        bus.publish(lane, messages(from..from + 700)).await.unwrap();
+    }
+    bus.publish(Lane::Intents, messages(9_000..9_010)).await.unwrap();
+    // The database took it all, and is then lost.
+    for lane in lanes {
+        let mut consumer = bus.consume(lane, 1_000).await.unwrap();
+        let settler = consumer.settler();
+        let taken = take(&mut *consumer, 700).await;
+        settler.ack(&taken.iter().map(|delivery| delivery.tag).collect::<Vec<_>>()).await.unwrap();
+    }
+    for _ in 0..2 {
+        let told = std::cell::RefCell::new(Vec::new());
+        let replayed = bus.replay_journal(0, |progress| told.borrow_mut().push(progress)).await.unwrap();
+        assert_eq!((replayed.replayed, replayed.total), (2_800, 2_800), "what is put back comes into no journal again");
+        assert_eq!(told.borrow().last(), Some(&replayed));
+    }
+    for lane in lanes {
+        let mut consumer = bus.consume(lane, 2_000).await.unwrap();
+        let taken = take(&mut *consumer, 1_400).await;
+        assert_eq!(ids(&taken[..700]), ids(&taken[700..]), "each twice, in order, with its own id");
+    }
+    let without = AmqpBus::connect(&url, &format!("{prefix}-none"), "test").await.unwrap();
+    let refused = without.replay_journal(0, |_| {}).await.unwrap_err();
+    assert!(matches!(&refused, BusError::Topology(why) if why.contains("bus.journal_hours")), "{refused:?}");
+    bus.delete_topology().await.unwrap();
+    without.delete_topology().await.unwrap();
 }

@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod amendments;
+mod brand_transfer;
 mod brands;
 mod console;
 mod documents;

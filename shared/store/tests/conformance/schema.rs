@@ -1,12 +1,18 @@
 use std::path::Path;
 
-use afterglow_store::{SCHEMA_VERSION, Store, StoreError, StoreOptions};
+use afterglow_store::{SCHEMA_VERSION, Start, Store, StoreError, StoreOptions};
 
-use crate::given::{Given, on_both};
+use crate::given::{Given, LEASE_MS, NOW, counting, intent_for, lumen, message, on_both, ready, reserve};
+use crate::sends::sent;
 
-on_both!(an_older_or_newer_schema_is_refused, a_changed_migration_is_refused, two_may_migrate_at_once);
+on_both!(
+    an_older_or_closed_schema_is_refused,
+    an_old_program_works_on_a_newer_schema,
+    a_changed_migration_is_refused,
+    two_may_migrate_at_once
+);
 
-async fn an_older_or_newer_schema_is_refused(given: Given) {
+async fn an_older_or_closed_schema_is_refused(given: Given) {
     let store = &given.store;
     assert_eq!(store.schema_version().await.unwrap(), 0);
     let refused = store.check_schema().await.unwrap_err();
@@ -18,16 +24,41 @@ async fn an_older_or_newer_schema_is_refused(given: Given) {
     store.check_schema().await.unwrap();
     assert_eq!(store.schema_version().await.unwrap(), SCHEMA_VERSION);
 
-    given
-        .raw(
-            "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
-            SELECT 999, 'later', success, checksum, 0 FROM _sqlx_migrations WHERE version = 1",
-        )
-        .await;
+    given.raw(LATER).await;
+    for open in [store.check_schema().await, store.migrate().await] {
+        open.unwrap();
+    }
+    given.raw("UPDATE schema_floor SET version = 999").await;
     for refused in [store.check_schema().await.unwrap_err(), store.migrate().await.unwrap_err()] {
         assert!(matches!(refused, StoreError::SchemaNewer { found: 999, known: SCHEMA_VERSION }), "{refused:?}");
         assert!(!refused.is_retryable());
     }
+}
+
+/// What a program of a later version leaves of its migration.
+const LATER: &str = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+    SELECT 999, 'later', success, checksum, 0 FROM _sqlx_migrations WHERE version = 1";
+
+/// Every table has one more column, as a later version may add.
+async fn an_old_program_works_on_a_newer_schema(given: Given) {
+    ready(&given).await;
+    for table in ["brand", "account", "interaction", "viewer", "outbox", "consent", "intent", "decision", "send"] {
+        given.raw(&format!("ALTER TABLE {table} ADD COLUMN later TEXT NOT NULL DEFAULT 'x'")).await;
+    }
+    given.raw(LATER).await;
+    let again = given.reopen().await;
+    again.check_schema().await.unwrap();
+    let cause = message("v", 1);
+    assert_eq!(
+        again.apply_interactions(std::slice::from_ref(&cause), NOW, LEASE_MS, counting).await.unwrap().accepted,
+        1
+    );
+    let intent = intent_for(&cause);
+    let reservation = reserve(&again, &intent, NOW).await;
+    assert_eq!(again.start_send(&reservation, NOW, LEASE_MS).await.unwrap(), Start::Go);
+    again.finish_send(reservation.send, &sent("m"), NOW).await.unwrap();
+    assert_eq!(again.brand(&lumen()).recent_decisions(9).await.unwrap().len(), 1);
+    again.close().await;
 }
 
 async fn a_changed_migration_is_refused(given: Given) {

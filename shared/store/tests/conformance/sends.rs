@@ -1,6 +1,9 @@
 use std::sync::Arc;
 
-use afterglow_domain::{Decision, DerivedId, Intent, IntentId, IntentStatus, OutboundMessage, Reason, SendId, Verdict};
+use afterglow_domain::{
+    AccountId, Body, Decision, DerivedId, Intent, IntentId, IntentStatus, Message, OutboundMessage, Reason, SendId,
+    Verdict,
+};
 use afterglow_store::{Expired, Finished, Judged, Resolution, SendOutcome, SendStatus, Start};
 
 use crate::given::{
@@ -18,6 +21,8 @@ on_both!(
     what_cannot_be_found_waits_for_a_person,
     what_is_found_was_sent,
     a_send_needs_a_text,
+    one_accounts_backlog_keeps_nobody_waiting,
+    what_an_echo_proves_is_not_said_again,
 );
 
 pub(crate) fn sent(id: &str) -> SendOutcome {
@@ -267,4 +272,60 @@ async fn a_send_needs_a_text(given: Given) {
     let judged = given.store.judge(&intent, terms(NOW), |_| (Decision::send(), None)).await.unwrap();
     assert_eq!(judged, Judged::Decided(Decision::drop(vec![Reason::BadText])));
     assert_eq!(given.store.totals().await.unwrap().all.sends, []);
+}
+
+/// An intent of some account's `n`th viewer, waiting since `due`.
+async fn waiting(given: &Given, account: &str, n: i64, due: i64) -> Intent {
+    let cause = message(&format!("{account}-{n}"), n);
+    let mut intent = intent_for(&cause);
+    intent.account = AccountId::new(account);
+    given.store.expect_intent(&intent, at(due)).await.unwrap();
+    intent
+}
+
+async fn one_accounts_backlog_keeps_nobody_waiting(given: Given) {
+    ready(&given).await;
+    let mut loud = Vec::new();
+    for n in 0..60 {
+        loud.push(waiting(&given, "b-loud", n, -1_000).await);
+    }
+    let (calm, next) = (waiting(&given, "a-calm", 1, -10).await, waiting(&given, "c-calm", 1, -10).await);
+    waiting(&given, "d-later", 1, 10).await;
+    let store = &given.store;
+    let oldest = store.due_intents(NOW, 8, LEASE_MS).await.unwrap();
+    assert!(oldest.iter().all(|intent| intent.account.as_str() == "b-loud"), "the oldest are the flood's");
+
+    let (first, last) = store.due_intents_in_turn(NOW, (8, 2), None, LEASE_MS).await.unwrap();
+    assert_eq!(
+        (first.len(), last.clone()),
+        (4, Some(AccountId::new("c-calm"))),
+        "two of the flood, and everybody else's"
+    );
+    assert!(first.contains(&calm) && first.contains(&next));
+    let (none, last) = store.due_intents_in_turn(NOW, (8, 2), last.as_ref(), LEASE_MS).await.unwrap();
+    assert_eq!((none, last), (vec![], None), "the round is over");
+
+    let (mut rounds, mut seen) = (0, oldest.len() + 2);
+    while seen < loud.len() {
+        let (more, last) = store.due_intents_in_turn(NOW, (8, 2), None, LEASE_MS).await.unwrap();
+        assert_eq!((more.len(), last), (2, Some(AccountId::new("b-loud"))));
+        (rounds, seen) = (rounds + 1, seen + more.len());
+    }
+    assert_eq!(rounds, 25, "none is picked twice within its lease, and all are picked");
+    let (none, _) = store.due_intents_in_turn(NOW, (8, 2), None, LEASE_MS).await.unwrap();
+    assert_eq!(none, []);
+}
+
+/// The database was restored to before the send, and the log was filled again: the echo is there, the send is not.
+async fn what_an_echo_proves_is_not_said_again(given: Given) {
+    ready(&given).await;
+    let (cause, other) = (message("v1", 1), message("v2", 1));
+    let (intent, unsaid) = (intent_for(&cause), intent_for(&other));
+    let mut echo = message("v1", 2);
+    echo.body =
+        Body::MessageSent(Message { mid: "mid.echo".into(), metadata: Some(intent.metadata()), ..Message::default() });
+    apply(&given.store, &[cause, other, echo]).await;
+    let judged = judge(&given.store, &intent, NOW).await;
+    assert_eq!(judged, Judged::Decided(Decision::drop(vec![Reason::AlreadyAnswered])));
+    assert!(matches!(judge(&given.store, &unsaid, NOW).await, Judged::Reserved(_)), "of nobody else is it proven");
 }

@@ -1,0 +1,72 @@
+//! What processes have used, as Linux tells under `/proc` (`proc_pid_stat(5)`, `proc_pid_status(5)`).
+
+use std::fs;
+use std::time::Duration;
+
+/// Linux counts processor time in hundredths of a second on every machine that this runs on (`sysconf(_SC_CLK_TCK)`).
+const TICK: Duration = Duration::from_millis(10);
+
+/// What a process, with all its threads, has used so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Processor time, in user and in kernel mode.
+    pub cpu: Duration,
+    /// Memory in use now (resident), bytes.
+    pub resident: u64,
+    /// The most memory that was ever in use, bytes.
+    pub peak: u64,
+    /// Open file handles, sockets among them.
+    pub handles: u64,
+}
+
+impl Usage {
+    /// Of one process; zeros if it is gone.
+    pub fn of(pid: u32) -> Self {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        // The name, in parentheses, may hold anything: what is counted begins behind the last of them.
+        let fields: Vec<&str> = stat.rsplit_once(") ").map_or("", |(_, rest)| rest).split(' ').collect();
+        let ticks = |n: usize| fields.get(n).and_then(|text| text.parse::<u32>().ok()).unwrap_or(0);
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        let kib = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name));
+            line.and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or(0)
+        };
+        Self {
+            cpu: TICK * (ticks(11) + ticks(12)),
+            resident: kib("VmRSS:") * 1024,
+            peak: kib("VmHWM:") * 1024,
+            handles: fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, |entries| entries.count() as u64),
+        }
+    }
+
+    /// Of a process and all that descend from it, added up.
+    pub fn of_tree(pid: u32) -> Self {
+        let mut all = vec![pid];
+        let mut sum = Self::default();
+        while let Some(pid) = all.pop() {
+            let one = Self::of(pid);
+            sum.cpu += one.cpu;
+            sum.resident += one.resident;
+            sum.peak += one.peak;
+            sum.handles += one.handles;
+            for task in fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten() {
+                let children = fs::read_to_string(task.path().join("children")).unwrap_or_default();
+                all.extend(children.split_whitespace().filter_map(|child| child.parse::<u32>().ok()));
+            }
+        }
+        sum
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process_has_used_something() {
+        let usage = Usage::of(std::process::id());
+        assert!(usage.resident > 0 && usage.peak >= usage.resident && usage.handles > 2, "{usage:?}");
+        assert_eq!(Usage::of(u32::MAX), Usage::default());
+        assert!(Usage::of_tree(std::process::id()).resident >= usage.resident / 2);
+    }
+}

@@ -1,0 +1,7 @@
+-- The oldest schema version whose program still works on this schema: a program that is older than the schema asks here whether
+-- it may start. One row.
+CREATE TABLE schema_floor (
+    one     INTEGER PRIMARY KEY CHECK (one = 1),
+    version INTEGER NOT NULL
+) STRICT;
+INSERT INTO schema_floor (one, version) VALUES (1, 0);
