@@ -3,13 +3,16 @@
 //! | file | what it holds |
 //! | --- | --- |
 //! | `policy` | the gate: a pure function of (intent, facts, now) |
+//! | `safety` | when a play or an account does harm: a sequential test; pure |
 //! | `words` | what an intent would say, and what speaks against saying it; pure |
 //! | `service` | the loops around it |
 
 mod policy;
+mod safety;
 mod service;
 mod words;
 
+pub use safety::{Alarm, Harm, Harms, alarm, evidence};
 pub use policy::{POLICY_VERSION, Policy, TEXT_MAX_BYTES, decide, text_for};
 pub use service::{Gate, Responder, ResponderError, ResponderOptions, Sleep, runtime_sleep};
 pub use words::prepare;
