@@ -362,6 +362,7 @@ impl Parts {
             graph: self.graph()?,
             keyring: Arc::new(keyring(&self.settings)?),
             clock: Arc::clone(&self.clock),
+            holder: format!("{}-{}", std::process::id(), (self.clock)()),
             policy: Policy::default(),
             concurrency: responder.concurrency,
             sweep_every: Duration::from_millis(responder.sweep_ms),

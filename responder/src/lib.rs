@@ -12,7 +12,7 @@ mod safety;
 mod service;
 mod words;
 
-pub use safety::{Alarm, Harm, Harms, alarm, evidence};
 pub use policy::{POLICY_VERSION, Policy, TEXT_MAX_BYTES, decide, text_for};
+pub use safety::{Alarm, Harm, alarm, evidence};
 pub use service::{Gate, Responder, ResponderError, ResponderOptions, Sleep, runtime_sleep};
 pub use words::prepare;

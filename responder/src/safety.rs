@@ -7,7 +7,7 @@
 //! likelihood ratios (Wald 1945; Robbins 1970) of rates some times higher. A send of which nothing is known yet counts as
 //! harmless, which only lowers the evidence.
 
-use afterglow_domain::SafetyRules;
+use afterglow_domain::{Harms, SafetyRules};
 
 /// How much higher than allowed the rates are against which it is tested; each has the same weight.
 const TIMES: [f64; 5] = [1.5, 2.0, 3.0, 5.0, 10.0];
@@ -38,6 +38,14 @@ impl Harm {
         }
     }
 
+    const fn count(self, harms: &Harms) -> u64 {
+        match self {
+            Harm::Stops => harms.stops,
+            Harm::Blocks => harms.blocks,
+            Harm::Failures => harms.failures,
+        }
+    }
+
     /// The rate that a brand allows, from 0 to 1.
     fn allowed(self, rules: &SafetyRules) -> f64 {
         let percent = match self {
@@ -46,40 +54,6 @@ impl Harm {
             Harm::Failures => rules.failures_percent,
         };
         (percent / 100.0).clamp(1e-4, 0.5)
-    }
-}
-
-/// What became of sends, since somebody began to watch them.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Harms {
-    /// Sends that came to an end.
-    pub sends: u64,
-    /// Of these, how many were followed by a stop.
-    pub stops: u64,
-    /// How many reached nobody.
-    pub blocks: u64,
-    /// How many Meta refused.
-    pub failures: u64,
-}
-
-impl Harms {
-    const fn of(&self, harm: Harm) -> u64 {
-        match harm {
-            Harm::Stops => self.stops,
-            Harm::Blocks => self.blocks,
-            Harm::Failures => self.failures,
-        }
-    }
-
-    /// Both together.
-    #[must_use]
-    pub const fn plus(&self, other: &Self) -> Self {
-        Self {
-            sends: self.sends + other.sends,
-            stops: self.stops + other.stops,
-            blocks: self.blocks + other.blocks,
-            failures: self.failures + other.failures,
-        }
     }
 }
 
@@ -115,13 +89,14 @@ pub fn evidence(seen: u64, of: u64, allowed: f64) -> f64 {
     TIMES.iter().map(|times| ratio(*times)).sum::<f64>() / weight
 }
 
-/// Whether a rate is too high, with the chance of a false alarm that the brand accepts, shared by the kinds of harm.
-pub fn alarm(harms: &Harms, rules: &SafetyRules) -> Option<Alarm> {
+/// Whether a rate is too high, with a `share` (from 0 to 1) of the chance of a false alarm that the brand accepts; the kinds of
+/// harm have equal parts of it.
+pub fn alarm(harms: &Harms, rules: &SafetyRules, share: f64) -> Option<Alarm> {
     #[expect(clippy::cast_precision_loss, reason = "three")]
-    let needed = Harm::ALL.len() as f64 / (rules.false_alarm_percent / 100.0).clamp(1e-5, 0.2);
-    let alarmed = |harm: &Harm| evidence(harms.of(*harm), harms.sends, harm.allowed(rules)) >= needed;
+    let needed = Harm::ALL.len() as f64 / ((rules.false_alarm_percent / 100.0).clamp(1e-5, 0.2) * share);
+    let alarmed = |harm: &Harm| evidence(harm.count(harms), harms.sends, harm.allowed(rules)) >= needed;
     let harm = Harm::ALL.into_iter().find(alarmed)?;
-    Some(Alarm { harm, seen: harms.of(harm), sends: harms.sends, allowed: harm.allowed(rules) })
+    Some(Alarm { harm, seen: harm.count(harms), sends: harms.sends, allowed: harm.allowed(rules) })
 }
 
 #[cfg(test)]
@@ -139,7 +114,7 @@ mod tests {
             harms.sends += 1;
             harms.stops += u64::from(dice.random_bool(rate));
             // Looked at after every send: no play in service is looked at so often.
-            if alarm(&harms, rules).is_some() {
+            if alarm(&harms, rules, 1.0).is_some() {
                 return Some(n);
             }
         }
@@ -184,9 +159,9 @@ mod tests {
             (harms(200, 0, 0, 60), Some(Harm::Failures)),
             (harms(1_000_000, 20_000, 0, 0), None),
         ] {
-            assert_eq!(alarm(&told, &rules).map(|alarm| alarm.harm), expected, "{told:?}");
+            assert_eq!(alarm(&told, &rules, 1.0).map(|alarm| alarm.harm), expected, "{told:?}");
         }
-        let told = alarm(&harms(100, 20, 0, 0), &rules).unwrap().to_string();
+        let told = alarm(&harms(100, 20, 0, 0), &rules, 1.0).unwrap().to_string();
         assert_eq!(told, "20 stops in 100 messages, and 2.00 % are allowed");
     }
 }

@@ -13,6 +13,7 @@
 //! | `drafting` | answers drafted by a model |
 //! | `desks` | each brand's judge of messages |
 //! | `moderation` | comments that are hidden, shown again, deleted |
+//! | `safety` | plays and accounts that do harm are silenced |
 
 mod backlog;
 mod consent_lane;
@@ -22,6 +23,7 @@ mod fate;
 mod intents_lane;
 mod moderation;
 mod pace;
+mod safety;
 mod speak;
 mod sweep;
 mod turns;
@@ -60,6 +62,8 @@ pub struct ResponderOptions {
     pub keyring: Arc<Keyring>,
     /// The time.
     pub clock: Clock,
+    /// Names this process among those that share leases; unlike any other.
+    pub holder: String,
     /// What the gate may assume.
     pub policy: Policy,
     /// Intents that are judged or sent at once, ≥ 1.
@@ -113,6 +117,7 @@ pub struct Responder {
     graph: GraphClient,
     tokens: Tokens,
     clock: Clock,
+    holder: String,
     policy: Policy,
     pace: Pace,
     backlog: Backlog,
@@ -146,6 +151,7 @@ impl Responder {
             bus,
             graph,
             clock,
+            holder: options.holder,
             policy,
             turns: Turns::new(usize::from(concurrency)),
             concurrency,
@@ -174,6 +180,11 @@ impl Responder {
         fate::settle(self, &CancellationToken::new()).await
     }
 
+    /// One step of a loop, for simulations: what waited too long ends, what does harm is silenced.
+    pub async fn look_after(&self) -> Result<(), StoreError> {
+        safety::look_after(self).await
+    }
+
     /// Works until `stop`; then finishes what it is saying and returns.
     pub async fn run(self, stop: CancellationToken) -> Result<(), ResponderError> {
         let this = Arc::new(self);
@@ -185,12 +196,13 @@ impl Responder {
             stop.cancel();
             ended
         };
-        let (stops, intents, (), (), ()) = tokio::join!(
+        let (stops, intents, (), (), (), ()) = tokio::join!(
             async { guarded(consent_lane::run(&this, &stop).await) },
             async { guarded(intents_lane::run(&this, &stop).await) },
             sweep::run(&this, &stop),
             fate::run(&this, &stop),
             moderation::run(&this, &stop),
+            safety::run(&this, &stop),
         );
         stops.and(intents)
     }

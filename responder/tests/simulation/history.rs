@@ -138,6 +138,7 @@ impl Ground {
                 graph: graph.answered_by(Arc::clone(&wire) as _),
                 keyring: Arc::clone(&keyring),
                 clock: Arc::clone(&clock),
+                holder: format!("replica-{n}"),
                 policy: Policy::default(),
                 concurrency: 4,
                 sweep_every: Duration::from_secs(1),

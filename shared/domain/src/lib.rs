@@ -32,6 +32,7 @@ mod consent;
 mod control;
 mod decision;
 mod facts;
+mod harm;
 mod id;
 mod intent;
 mod interaction;
@@ -62,6 +63,7 @@ pub use facts::{
     AccountFacts, Cause, DraftFacts, Facts, LimitFacts, Moderated, PlayFacts, PreviousStep, SequenceFacts, StopFacts,
     Written,
 };
+pub use harm::Harms;
 pub use id::{AccountId, BrandId, DerivedId, IntentId, InteractionId, PlayId, SendId, ViewerId, ViewerKey};
 pub use intent::{CONFIRMATION, HUMAN_AGENT_MS, HumanAgent, Intent, IntentStatus, PersonsMessage};
 pub use interaction::{Channel, Interaction, Source};

@@ -4,7 +4,7 @@
 use afterglow_domain::{AccountId, BrandId, PlayId, Timestamp, ViewerKey};
 
 use crate::engine::{Tx, on_read, on_tx, row, storable};
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, safety};
 
 /// What a kill switch silences.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,18 +72,18 @@ const ANEW: &str = "UPDATE intent SET status = 'deferred', due_ms = $1, updated_
             OR $2 = 'play' AND brand || '/' || play = $3 OR $2 = 'viewer' AND account || '/' || viewer = $3)";
 
 impl Store {
-    /// Sets a switch; one that is set stays as it was.
+    /// Sets a switch; one that is set stays as it was. Whether it was not set before.
     pub async fn set_kill_switch(
         &self,
         switch: &KillSwitch,
         by: &str,
         reason: &str,
         now: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let sql = "INSERT INTO kill_switch (scope, id, since_ms, set_by, reason) VALUES ($1, $2, $3, $4, $5)
             ON CONFLICT (scope, id) DO NOTHING";
         let mut tx = self.engine.begin().await?;
-        on_tx!(&mut tx, |connection| {
+        let set = on_tx!(&mut tx, |connection| {
             sqlx::query(sql)
                 .bind(switch.scope())
                 .bind(switch.id())
@@ -91,13 +91,16 @@ impl Store {
                 .bind(storable(by))
                 .bind(storable(reason))
                 .execute(connection)
-                .await?;
+                .await?
+                .rows_affected()
         });
-        tx.commit().await
+        tx.commit().await?;
+        Ok(set == 1)
     }
 
     /// Lifts a switch; `None` if it was not set. With `judge_anew`, what it held is judged again, by every gate; else it
-    /// goes on waiting for a person. How many are judged again.
+    /// goes on waiting for a person. How many are judged again. What its plays and accounts did before is not counted
+    /// against them any longer.
     pub async fn lift_kill_switch(
         &self,
         switch: &KillSwitch,
@@ -109,6 +112,9 @@ impl Store {
             let query = sqlx::query("DELETE FROM kill_switch WHERE scope = $1 AND id = $2");
             query.bind(switch.scope()).bind(switch.id()).execute(connection).await?.rows_affected()
         });
+        if lifted == 1 {
+            safety::begin_anew(&mut tx, switch, now).await?;
+        }
         let mut anew = 0;
         if lifted == 1 && judge_anew {
             // Whatever else silences them holds them again.

@@ -34,6 +34,8 @@
 //! | `consent` | opt-outs, hand-overs and the fence |
 //! | `facts` | what a policy gate is told |
 //! | `drafts` | drafts of answers, and what they cost |
+//! | `waiting` | intents that wait: how long, and those for which it is too late |
+//! | `safety` | how many automated sends did harm |
 //! | `moderation` | spam and abuse, and what is done about it |
 //! | `intents` | the responder's judgement, and what is due |
 //! | `sends` | starting, finishing and reconciling a send |
@@ -83,11 +85,13 @@ mod quarantine;
 mod replies;
 mod retention;
 mod reviews;
+mod safety;
 mod sends;
 mod sessions;
 mod shared_work;
 mod totals;
 mod viewers;
+mod waiting;
 
 pub use amendments::Parked;
 pub use api_tokens::ApiToken;
@@ -116,10 +120,12 @@ pub use quarantine::QuarantineRow;
 pub use replies::Held;
 pub use retention::Kept;
 pub use reviews::{Review, Reviewer, ViewerLog};
+pub use safety::{RefusedBy, Watched};
 pub use sends::{Expired, Finished, Resolution, SendOutcome, SendStatus, Start, UnknownSend};
 pub use sessions::Session;
 pub use totals::{Overview, Tally, Totals};
 pub use viewers::ViewerRow;
+pub use waiting::OldestWaiting;
 
 /// The store. Cloning shares its connections.
 #[derive(Clone)]

@@ -18,6 +18,7 @@ mod outbox;
 mod plays;
 mod quarantine;
 mod retention;
+mod safety;
 mod schedules;
 mod schema;
 mod sends;
