@@ -15,6 +15,7 @@ mod keys;
 mod kill_switch;
 mod link;
 mod migrate;
+mod moderation;
 mod observe;
 mod ops;
 mod options;
@@ -23,6 +24,7 @@ mod person;
 mod quarantine;
 mod replay;
 mod serve;
+mod snippet;
 mod story_insights;
 mod viewer;
 mod whatif;
@@ -90,6 +92,12 @@ enum Command {
     /// Silence everything, a brand, an account, a play or a viewer, at once
     #[command(subcommand)]
     KillSwitch(kill_switch::Command),
+    /// What can be said: list snippets, and preview them as a viewer would read them
+    #[command(subcommand)]
+    Snippet(snippet::Command),
+    /// Spam and abuse that was found: list, clear, hide
+    #[command(subcommand)]
+    Moderation(moderation::Command),
     /// Tokens by which programs read a brand
     #[command(subcommand)]
     ApiToken(api_token::Command),
@@ -140,6 +148,8 @@ fn main() -> anyhow::Result<ExitCode> {
         Command::Observe(options) => observe::run(&options, &settings),
         Command::Viewer(command) => viewer::run(&command, &settings),
         Command::Decisions(command) => decisions::run(&command, &settings),
+        Command::Snippet(command) => snippet::run(&command, &settings),
+        Command::Moderation(command) => moderation::run(&command, &settings),
         Command::ApiToken(command) => api_token::run(&command, &settings),
         Command::Person(command) => person::run(&command, &settings),
         Command::KillSwitch(command) => kill_switch::run(&command, &settings),

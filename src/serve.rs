@@ -10,8 +10,9 @@ use afterglow_console::Console;
 use afterglow_domain::Clock;
 use afterglow_drafts::{BreakerSettings, Drafter, EndpointSettings, Prices};
 use afterglow_ingest::{
-    Callbacks, Conversions, Ingest, InsightsCollector, Links, Quotas, StoredAccounts, SubscriptionKeeper, Sweep,
-    TokenKeeper, UnderWay, callbacks_router, connect_router, conversions_router, keep_quarantine, links_router,
+    Callbacks, Conversions, IceBreakerKeeper, Ingest, InsightsCollector, Links, Quotas, StoredAccounts,
+    SubscriptionKeeper, Sweep, TokenKeeper, UnderWay, callbacks_router, connect_router, conversions_router,
+    keep_quarantine, links_router,
 };
 use afterglow_meta::AppSecrets;
 use afterglow_meta::graph::GraphClient;
@@ -293,6 +294,23 @@ impl Parts {
         };
         let done = stop.clone();
         services.spawn("subscriptions", async move {
+            keeper.run(done).await;
+            Ok::<(), std::convert::Infallible>(())
+        });
+        let keeper = IceBreakerKeeper {
+            store: self.store.clone(),
+            graph: self.graph()?,
+            tokens: Arc::new(Tokens::new(
+                self.store.clone(),
+                Arc::new(keyring(&self.settings)?),
+                Arc::clone(&self.clock),
+            )),
+            clock: Arc::clone(&self.clock),
+            every: Duration::from_millis(ingest.ice_breakers_ms),
+            holder: format!("{}-{}", std::process::id(), (self.clock)()),
+        };
+        let done = stop.clone();
+        services.spawn("ice-breakers", async move {
             keeper.run(done).await;
             Ok::<(), std::convert::Infallible>(())
         });

@@ -18,6 +18,7 @@
 //! | `observations` | what people of a brand saw |
 //! | `story_insights` | keeps the figures of Stories |
 //! | `subscriptions` | keeps accounts subscribed |
+//! | `ice_breakers` | keeps accounts' ice breakers as their brand wants them |
 //! | `sweep`, `comment_sweep` | find what webhooks missed |
 //! | `quarantine` | keeps what was not understood, and puts it through the same door again |
 
@@ -27,6 +28,7 @@ mod comment_sweep;
 mod connect;
 mod conversions;
 mod handshake;
+mod ice_breakers;
 mod links;
 pub mod observations;
 mod outgoing;
@@ -54,6 +56,7 @@ pub use accounts::{Accounts, StoredAccounts};
 pub use callbacks::{Callbacks, callbacks_router};
 pub use connect::{Connect, ConnectApps, NoApp, connect_router};
 pub use conversions::{BadSecret, Conversions, conversions_router};
+pub use ice_breakers::IceBreakerKeeper;
 pub use links::{Links, Openings, links_router};
 pub use quarantine::{KeepError, Replay, ReplayError, Replayed, keep_quarantine};
 pub use quota::Quotas;

@@ -135,6 +135,7 @@ impl Sim {
             world: Arc::clone(&world),
             dice: Arc::clone(&dice),
             subscriptions: Arc::new(Mutex::new(subscriptions)),
+            ice_breakers: Arc::default(),
             clock: Arc::clone(&options.clock),
             echoes: options.echoes.then_some(echoes),
             outstanding: outstanding.clone(),

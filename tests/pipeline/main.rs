@@ -9,6 +9,7 @@ mod broker_away;
 mod callbacks;
 mod chaos;
 mod connect;
+mod conversations;
 mod crash;
 mod faults;
 mod flow;

@@ -127,6 +127,8 @@ pub struct Ingest {
     pub sweep_grace_ms: u64,
     /// How often accounts' webhook subscriptions are checked and repaired, in ms; 0: never.
     pub subscriptions_ms: u64,
+    /// How often accounts' ice breakers are compared with what their brands' documents name, and set, in ms; 0: never.
+    pub ice_breakers_ms: u64,
     /// How often accounts' tokens are checked, and refreshed when they are half through their time, in ms; 0: never.
     pub tokens_ms: u64,
     /// Where this endpoint is reached from outside, such as `https://hooks.example`: for addresses that are given to people.
@@ -363,6 +365,7 @@ impl Default for Ingest {
             sweep_ms: 300_000,
             sweep_grace_ms: 120_000,
             subscriptions_ms: 600_000,
+            ice_breakers_ms: 60_000,
             tokens_ms: 3_600_000,
             public_url: None,
             insights_ms: 60_000,

@@ -3,13 +3,16 @@
 //! Shapes: Meta, "IG Media / Comments" (Instagram Platform reference), as read in 2026: `timestamp` in ISO 8601, `from`
 //! with id and username, the latest first, 50 a page at most.
 
+use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::conversations::graph_time;
 use super::{Graph, is_version, lock, query, token};
+use crate::account::Account;
 use crate::world::{PostedComment, Refusal};
 
 /// `GET /{version}/{node}/media`.
@@ -60,14 +63,69 @@ pub(super) async fn comments(
         };
         json!({
             "id": comment.id, "text": comment.text, "timestamp": graph_time(comment.at), "username": username,
-            "from": { "id": comment.author, "username": username },
+            "hidden": comment.hidden, "from": { "id": comment.author, "username": username },
         })
     };
     page(&graph, &account, &uri, &comments.iter().map(item).collect::<Vec<_>>())
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Hide {
+    hide: bool,
+}
+
+/// `POST /{version}/{comment}` with `hide`, in the query or in JSON (Meta, "Instagram (IG) Comment", as read in 2026).
+pub(super) async fn hide(
+    State(graph): State<Graph>,
+    Path((version, node)): Path<(String, String)>,
+    headers: HeaderMap,
+    uri: Uri,
+    body: Bytes,
+) -> Response {
+    let account = match owner(&graph, &version, &headers, &uri) {
+        Ok(account) => account,
+        Err(refusal) => return graph.refuse(refusal, None),
+    };
+    let hide = match query(&uri, "hide").as_deref() {
+        Some("true") => Some(true),
+        Some("false") => Some(false),
+        Some(_) => None,
+        None => serde_json::from_slice::<Hide>(&body).ok().map(|body| body.hide),
+    };
+    let Some(hide) = hide else { return graph.refuse(Refusal::BAD_PARAMETER, Some(&account)) };
+    let done = lock(&graph.world).hide_comment(&account.id, &node, hide);
+    told(&graph, &account, done)
+}
+
+/// `DELETE /{version}/{comment}`.
+pub(super) async fn delete(
+    State(graph): State<Graph>,
+    Path((version, node)): Path<(String, String)>,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Response {
+    let account = match owner(&graph, &version, &headers, &uri) {
+        Ok(account) => account,
+        Err(refusal) => return graph.refuse(refusal, None),
+    };
+    let done = lock(&graph.world).delete_comment(&account.id, &node);
+    told(&graph, &account, done)
+}
+
+fn owner(graph: &Graph, version: &str, headers: &HeaderMap, uri: &Uri) -> Result<Account, Refusal> {
+    if !is_version(version) {
+        return Err(Refusal::BAD_PATH);
+    }
+    lock(&graph.world).read_call("me", token(headers, uri).as_deref(), (graph.clock)(), false)
+}
+
+fn told(graph: &Graph, account: &Account, done: bool) -> Response {
+    if done { graph.ok(&json!({ "success": true }), account) } else { graph.refuse(Refusal::NO_OBJECT, Some(account)) }
+}
+
 /// A page of a list; the cursor is the place in it.
-fn page(graph: &Graph, account: &crate::account::Account, uri: &Uri, all: &[Value]) -> Response {
+fn page(graph: &Graph, account: &Account, uri: &Uri, all: &[Value]) -> Response {
     let number = |name: &str| query(uri, name).and_then(|text| text.parse::<usize>().ok());
     let (from, limit) = (number("after").unwrap_or(0), number("limit").unwrap_or(25).min(50));
     let data: Vec<&Value> = all.iter().skip(from).take(limit).collect();

@@ -86,6 +86,11 @@ pub(super) async fn node(
             return graph.ok(&conversation(&account, person, &lines, &fields), &account);
         }
     }
+    let comment = lock(&graph.world).comment(&account.id, &node);
+    if let Some(comment) = comment {
+        let body = json!({ "id": comment.id, "text": comment.text, "hidden": comment.hidden });
+        return graph.ok(&body, &account);
+    }
     let found = lock(&graph.world).message(&account.id, &node);
     match found {
         Some((person, line)) => graph.ok(&message(&account, &person, &line), &account),

@@ -7,6 +7,8 @@
 //! | `GET /{version}/{message id or conversation id}` | one message, or one conversation |
 //! | `GET, POST, DELETE /{version}/{ig-id}/subscribed_apps` | webhook subscriptions |
 //! | `GET /{version}/{ig-id}/media`, `/{media}/comments` | posts, and the comments under them |
+//! | `POST, DELETE /{version}/{comment}` | hides a comment or shows it again, takes it away |
+//! | `GET, POST, DELETE /{version}/{ig-id}/messenger_profile` | ice breakers |
 //! | `GET /oauth/authorize`, `POST /oauth/access_token`, `GET /access_token`, `/refresh_access_token` | Instagram Login |
 //! | `GET /{version}/dialog/oauth`, `/oauth/access_token`, `/me/accounts` | Facebook Login |
 //! | `GET /{version}/me` | the token's account |
@@ -20,6 +22,7 @@ mod comments;
 mod conversations;
 mod faults;
 mod messages;
+mod messenger_profile;
 mod oauth;
 mod reset;
 mod stories;
@@ -45,6 +48,7 @@ use crate::echo::Busy;
 use crate::webhooks::Outgoing;
 use crate::world::{Ledger, Refusal, UsageHeaders, ViolationRecord, World};
 pub(crate) use faults::FaultDice;
+pub(crate) use messenger_profile::IceBreakers;
 pub(crate) use reset::{ResetHandle, ResettableListener};
 pub(crate) use subscriptions::all_fields;
 
@@ -54,6 +58,8 @@ pub(crate) struct Graph {
     pub(crate) world: Arc<Mutex<World>>,
     pub(crate) dice: Arc<Mutex<FaultDice>>,
     pub(crate) subscriptions: Arc<Mutex<HashMap<String, BTreeSet<String>>>>,
+    /// Ice breakers by account.
+    pub(crate) ice_breakers: Arc<Mutex<HashMap<String, Vec<IceBreakers>>>>,
     pub(crate) clock: TimeSource,
     /// Where echoes go; `None` if none are wanted.
     pub(crate) echoes: Option<mpsc::Sender<(Outgoing, Busy)>>,
@@ -86,7 +92,11 @@ pub(crate) fn router(graph: Graph) -> Router {
         .route("/{version}/{node}/comments", get(comments::comments))
         .route("/{version}/{node}/stories", get(stories::list))
         .route("/{version}/{node}/insights", get(stories::insights))
-        .route("/{version}/{node}", get(conversations::node))
+        .route(
+            "/{version}/{node}/messenger_profile",
+            get(messenger_profile::get).post(messenger_profile::set).delete(messenger_profile::delete),
+        )
+        .route("/{version}/{node}", get(conversations::node).post(comments::hide).delete(comments::delete))
         .route("/sim/ledger", get(ledger))
         .route("/sim/violations", get(violations))
         .route("/sim/faults", get(faults_now).post(set_faults))

@@ -94,6 +94,8 @@ struct CommentState {
     text: String,
     by_account: bool,
     replied: Option<u64>,
+    hidden: bool,
+    deleted: bool,
 }
 
 /// A comment as it can be read back from its post.
@@ -107,6 +109,8 @@ pub struct PostedComment {
     pub at: Timestamp,
     /// Its text.
     pub text: String,
+    /// Its writer alone sees it.
+    pub hidden: bool,
 }
 
 #[derive(Debug, Default)]
@@ -195,6 +199,8 @@ impl World {
                     text: text.clone(),
                     by_account,
                     replied: None,
+                    hidden: false,
+                    deleted: false,
                 });
             }
             let known = self.people.len();
@@ -262,10 +268,12 @@ impl World {
     /// latest first. What was said during a broadcast cannot be read back.
     pub fn posts(&self, account: &AccountId) -> Vec<(String, Vec<PostedComment>)> {
         let mut posts: HashMap<&str, Vec<PostedComment>> = HashMap::new();
-        for ((_, id), comment) in self.comments.iter().filter(|((owner, _), c)| owner == account && !c.live) {
-            let (author, text) = (comment.author.clone(), comment.text.clone());
+        for ((_, id), comment) in
+            self.comments.iter().filter(|((owner, _), c)| owner == account && !c.live && !c.deleted)
+        {
+            let (author, text, hidden) = (comment.author.clone(), comment.text.clone(), comment.hidden);
             let comments = posts.entry(&comment.media).or_default();
-            comments.push(PostedComment { id: id.clone(), author, at: comment.at, text });
+            comments.push(PostedComment { id: id.clone(), author, at: comment.at, text, hidden });
         }
         let mut posts: Vec<_> = posts.into_iter().map(|(media, comments)| (media.to_owned(), comments)).collect();
         for (_, comments) in &mut posts {
@@ -273,6 +281,29 @@ impl World {
         }
         posts.sort_by(|(a, x), (b, y)| y.first().map(|c| c.at).cmp(&x.first().map(|c| c.at)).then_with(|| a.cmp(b)));
         posts
+    }
+
+    /// A comment that is still there.
+    pub fn comment(&self, account: &AccountId, id: &str) -> Option<PostedComment> {
+        let comment = self.comments.get(&(account.clone(), id.to_owned())).filter(|comment| !comment.deleted)?;
+        let (author, text, hidden) = (comment.author.clone(), comment.text.clone(), comment.hidden);
+        Some(PostedComment { id: id.to_owned(), author, at: comment.at, text, hidden })
+    }
+
+    /// Hides a comment of somebody else's or shows it again; `false` if there is none that could be.
+    pub fn hide_comment(&mut self, account: &AccountId, id: &str, hidden: bool) -> bool {
+        let comment = self.comments.get_mut(&(account.clone(), id.to_owned()));
+        let Some(comment) = comment.filter(|c| !c.deleted && !c.by_account && !c.live) else { return false };
+        comment.hidden = hidden;
+        true
+    }
+
+    /// Takes a comment away for good; `false` if there is none.
+    pub fn delete_comment(&mut self, account: &AccountId, id: &str) -> bool {
+        let comment = self.comments.get_mut(&(account.clone(), id.to_owned()));
+        let Some(comment) = comment.filter(|comment| !comment.deleted) else { return false };
+        comment.deleted = true;
+        true
     }
 
     /// The sums alone.

@@ -10,6 +10,8 @@ use super::refusal::Refusal;
 const TEXT_BYTES: usize = 1000;
 const METADATA_CHARS: usize = 1000;
 const QUICK_REPLIES: usize = 13;
+/// Meta, "Quick replies": a longer title is cut; here it is refused.
+const QUICK_REPLY_TITLE_CHARS: usize = 20;
 
 /// To whom.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -232,6 +234,9 @@ impl WireMessage {
         }
         if quick.iter().any(|q| q.content_type == QuickReplyKind::Text && (q.title.is_none() || q.payload.is_none())) {
             return Err(malformed("a text quick reply needs title and payload"));
+        }
+        if quick.iter().any(|q| q.title.as_deref().is_some_and(|t| t.chars().count() > QUICK_REPLY_TITLE_CHARS)) {
+            return Err(malformed("the title of a quick reply is longer than 20 characters"));
         }
         Ok(Content::Message { text: self.text, metadata: self.metadata })
     }
