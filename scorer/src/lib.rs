@@ -44,7 +44,7 @@ pub use plays::{Before, intents_for};
 pub use replay::{Difference, Replay, Replayed};
 pub use retention::RetentionKeeper;
 pub use rulebooks::Rulebooks;
-pub use service::{Scorer, ScorerError};
+pub use service::{Scorer, ScorerError, take_in};
 pub use standing::{Action, Standing, next_change, segment_at, standing};
 pub use state::{Fading, ViewerState};
 pub use whatif::{DayOutcome, WhatIf};

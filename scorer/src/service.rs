@@ -55,6 +55,18 @@ struct After {
     to_read: ToRead,
 }
 
+/// One step of the loop, for simulations: folds interactions in, and gives the wishes that are to be published.
+pub async fn take_in(
+    store: &Store,
+    rulebooks: &Rulebooks,
+    interactions: &[Interaction],
+    now: Timestamp,
+) -> Result<Applied, StoreError> {
+    rulebooks.know(store, interactions.iter().map(|interaction| &interaction.brand)).await?;
+    let fold = |input: FoldInput<'_>| fold(input, now, rulebooks, &Traces::new());
+    store.apply_interactions(interactions, now, relay::LEASE_MS, fold).await
+}
+
 /// The loop cannot go on.
 #[derive(Debug, thiserror::Error)]
 pub enum ScorerError {

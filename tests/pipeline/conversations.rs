@@ -162,7 +162,8 @@ async fn a_grave_comment_is_hidden_and_its_writer_left_alone_until_a_person_says
              {{ kinds: [story_reply] }}\n    rollout: on\n    say: library/thanks\n"
         ),
     ).await;
-    let spam = "Your page violates our community standards. Verify your account at https://meta-help.example within 24 hours";
+    let spam =
+        "Your page violates our community standards. Verify your account at https://meta-help.example within 24 hours";
     post_all(
         &installation,
         vec![comment(&account, "11", "c-spam", spam), comment(&account, "12", "c-nice", "Lovely!")],

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use afterglow_domain::{
     Body, BrandSettings, CONFIRMATION, Channel, Clock, ConsentChange, ConsentState, Control, ControlChange,
-    DerivedId as _, FenceChange, HOUR_MS, Intent, Interaction, InteractionId, Kind, Login, Message, PlayId, Reason,
-    ReplyTo, Segment, Source, Timestamp, Verdict as Judged, ViewerId, ViewerKey, opt_out,
+    DerivedId as _, FenceChange, HOUR_MS, Intent, IntentId, IntentStatus, Interaction, InteractionId, Kind, Login,
+    Message, PlayId, Reason, ReplyTo, Segment, Source, Timestamp, Verdict as Judged, ViewerId, ViewerKey, opt_out,
 };
 use afterglow_meta::graph::{GraphClient, GraphHosts};
 use afterglow_responder::{Policy, Responder, ResponderOptions};
@@ -27,7 +27,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use crate::meta::{Stage, Wire};
 use crate::mutation::{Mutation, gate};
 
-const START: i64 = 1_790_000_000_000;
+pub(crate) const START: i64 = 1_790_000_000_000;
 /// Within this, people do things.
 const SPAN_MS: i64 = 36 * HOUR_MS;
 const LEASE_MS: i64 = 10_000;
@@ -79,17 +79,22 @@ enum Step {
 
 /// A store with two replicas over it, on which one history after another is played.
 pub(crate) struct Ground {
-    store: Store,
-    replicas: Vec<Arc<Responder>>,
-    wire: Arc<Wire>,
-    now: Arc<AtomicI64>,
-    account: Account,
+    pub(crate) store: Store,
+    pub(crate) replicas: Vec<Arc<Responder>>,
+    pub(crate) wire: Arc<Wire>,
+    pub(crate) now: Arc<AtomicI64>,
+    pub(crate) account: Account,
     mutation: Option<Mutation>,
-    _folder: tempfile::TempDir,
+    pub(crate) folder: tempfile::TempDir,
 }
 
 impl Ground {
     pub(crate) async fn new(mutation: Option<Mutation>) -> Self {
+        Self::with(BrandSettings::answering_story_replies("Thank you!"), 0, mutation).await
+    }
+
+    /// For a brand with these settings, from a document of this version.
+    pub(crate) async fn with(settings: BrandSettings, document_version: i64, mutation: Option<Mutation>) -> Self {
         // In memory where there is such a place: what is tried here is not the disk.
         let memory = std::path::Path::new("/dev/shm");
         let folder = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap();
@@ -102,8 +107,8 @@ impl Ground {
             id: account.brand.clone(),
             name: "sim".into(),
             time_zone: "UTC".into(),
-            settings: BrandSettings::answering_story_replies("Thank you!"),
-            document_version: 0,
+            settings,
+            document_version,
             created: Timestamp::from_millis(START),
         };
         store.upsert_brand(&brand).await.unwrap();
@@ -155,10 +160,10 @@ impl Ground {
                 }),
             })));
         }
-        Self { store, replicas, wire, now, account, mutation, _folder: folder }
+        Self { store, replicas, wire, now, account, mutation, folder }
     }
 
-    fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         Timestamp::from_millis(self.now.load(Ordering::Relaxed))
     }
 
@@ -179,6 +184,8 @@ struct History<'a> {
     steps: BinaryHeap<Reverse<(i64, u64)>>,
     what: BTreeMap<u64, Step>,
     verdict: Verdict,
+    /// Wishes that may not have come to their end.
+    open: Vec<IntentId>,
 }
 
 impl<'a> History<'a> {
@@ -188,7 +195,8 @@ impl<'a> History<'a> {
         let world = World::new(vec![ground.account.clone()], Rules::default());
         *ground.wire.stage.lock().unwrap() = Some(Stage::new(world, seed));
         let dice = StdRng::seed_from_u64(seed ^ 0x5eed);
-        Self { ground, seed, dice, begin, steps: BinaryHeap::new(), what: BTreeMap::new(), verdict: Verdict::default() }
+        let (steps, what, open) = (BinaryHeap::new(), BTreeMap::new(), Vec::new());
+        Self { ground, seed, dice, begin, steps, what, verdict: Verdict::default(), open }
     }
 
     fn at(&mut self, ms: i64, step: Step) {
@@ -347,6 +355,7 @@ impl<'a> History<'a> {
                 if let Some(after) = wish_after {
                     // The outbox gives each wish at least once, to whichever replica takes it.
                     let intent = intent_for(&batch[0], now);
+                    self.open.push(intent.id);
                     let first = self.dice.random_range(0..2);
                     self.at(now.millis() + after, Step::Wished(intent.clone(), first));
                     if self.dice.random_range(0..4) == 0 {
@@ -366,6 +375,7 @@ impl<'a> History<'a> {
                 }
             }
             Step::Sweep(_) if ground.mutation == Some(Mutation::NeverSweeps) => {}
+            Step::Sweep(_) if !self.is_anything_open().await => {}
             Step::Sweep(replica) => {
                 if self.crashes() {
                     let polls = self.dice.random_range(0..30);
@@ -375,6 +385,21 @@ impl<'a> History<'a> {
                 }
             }
         }
+    }
+
+    /// Whether an intent has not come to its end: else there is nothing that a sweep could find.
+    async fn is_anything_open(&mut self) -> bool {
+        let scope = self.ground.store.brand(&self.ground.account.brand);
+        let mut open = std::mem::take(&mut self.open);
+        let ended = |status| matches!(status, Some(IntentStatus::Sent | IntentStatus::Held | IntentStatus::Dropped));
+        while let Some(id) = open.last() {
+            if !ended(scope.intent_status(*id).await.unwrap()) {
+                break;
+            }
+            open.pop();
+        }
+        self.open = open;
+        !self.open.is_empty()
     }
 
     fn crashes(&mut self) -> bool {
@@ -437,7 +462,7 @@ impl<'a> History<'a> {
 }
 
 /// Tries until the store takes it: a crash may have left a transaction to be rolled back.
-async fn patiently<T, F: Future<Output = Result<T, StoreError>>>(mut attempt: impl FnMut() -> F) {
+pub(crate) async fn patiently<T, F: Future<Output = Result<T, StoreError>>>(mut attempt: impl FnMut() -> F) {
     for _ in 0..100 {
         match attempt().await {
             Ok(_) => return,
@@ -467,7 +492,7 @@ async fn cut<T>(future: impl Future<Output = T>, polls: u32) {
     Cut { future: Box::pin(future), polls }.await;
 }
 
-fn story_reply(mid: &str, text: &str) -> Body {
+pub(crate) fn story_reply(mid: &str, text: &str) -> Body {
     let reply_to = Some(ReplyTo::Story { id: "17900000000000001".into(), url: None });
     Body::StoryReply(Message { mid: mid.into(), text: Some(text.into()), reply_to, ..Message::default() })
 }
@@ -498,7 +523,7 @@ fn intent_for(cause: &Interaction, now: Timestamp) -> Intent {
     }
 }
 
-fn echo_of(message: &Delivered, account: &Account, received: Timestamp) -> Interaction {
+pub(crate) fn echo_of(message: &Delivered, account: &Account, received: Timestamp) -> Interaction {
     Interaction {
         id: InteractionId::derive(&["sim", &message.mid]),
         brand: account.brand.clone(),

@@ -10,13 +10,15 @@
 mod history;
 mod meta;
 mod mutation;
+mod sequences;
+mod takeover;
 
 use std::time::{Duration, Instant};
 
 use history::{Ground, Verdict};
 use mutation::Mutation;
 
-fn setting(name: &str) -> Option<u64> {
+pub(crate) fn setting(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 

@@ -21,12 +21,21 @@ pub(crate) struct Stage {
     /// Messages that went out, whose echo is due.
     pub(crate) delivered: Vec<Delivered>,
     pub(crate) requests: u64,
+    /// One request in so many goes wrong.
+    pub(crate) fault_every: usize,
     last_person: Option<String>,
 }
 
 impl Stage {
     pub(crate) fn new(world: World, seed: u64) -> Self {
-        Self { world, dice: StdRng::seed_from_u64(seed), delivered: Vec::new(), requests: 0, last_person: None }
+        Self {
+            world,
+            dice: StdRng::seed_from_u64(seed),
+            delivered: Vec::new(),
+            requests: 0,
+            fault_every: 3,
+            last_person: None,
+        }
     }
 }
 
@@ -54,8 +63,8 @@ impl DirectWire for Wire {
     }
 }
 
-/// What may go wrong with one request in three.
-fn fault(dice: &mut StdRng) -> Option<Fault> {
+/// What may go wrong with one request in so many.
+fn fault(dice: &mut StdRng, every: usize) -> Option<Fault> {
     const FAULTS: [Fault; 7] = [
         Fault::FalseFailure,
         Fault::HangAfterAccepting,
@@ -65,7 +74,7 @@ fn fault(dice: &mut StdRng) -> Option<Fault> {
         Fault::Unavailable,
         Fault::ResetBeforeAccepting,
     ];
-    FAULTS.get(dice.random_range(0..FAULTS.len() * 3)).copied()
+    FAULTS.get(dice.random_range(0..FAULTS.len() * every)).copied()
 }
 
 fn send(stage: &mut Stage, call: &DirectCall, now: Timestamp, mutation: Option<Mutation>) -> Option<(u16, Vec<u8>)> {
@@ -81,7 +90,7 @@ fn send(stage: &mut Stage, call: &DirectCall, now: Timestamp, mutation: Option<M
         _ => {}
     }
     let body = body.to_string().into_bytes();
-    let fault = fault(&mut stage.dice);
+    let fault = fault(&mut stage.dice, stage.fault_every);
     let account = call.path.split('/').next().unwrap_or_default();
     let token = call.token.expose_secret();
     let request = SendCall { node: account, token: Some(token), body: &body, started: now, fault };

@@ -175,7 +175,7 @@ fn nobody_who_is_silent_or_taken_over_is_due_an_answer() {
             What::Taken | What::Standby => "taken",
             What::HumanWrote { .. } | What::AskedForPerson => "human",
             What::Returned => "returned",
-            What::Contact { .. } | What::Comment { .. } => continue,
+            What::Contact { .. } | What::CameThroughAd | What::Comment { .. } => continue,
         };
         let person = (fact.account.clone(), fact.person.clone());
         histories.entry(person).or_default().entry((fact.at, fact.key.clone())).or_default().insert(mark);

@@ -88,6 +88,7 @@ impl Truth {
                 What::StoryReply { .. }
                 | What::Said(Word::Perhaps)
                 | What::Contact { .. }
+                | What::CameThroughAd
                 | What::Comment { .. }
                 | What::AskedForPerson
                 | What::Standby

@@ -32,6 +32,9 @@ pub enum What {
         /// What they wrote, for the conversation's read-back; `None` for a tap, reaction or link, which is no message.
         text: Option<String>,
     },
+    /// Their message came through an ad that opens conversations: for 7 days they may be written to. Comes beside the
+    /// [`What::Contact`] that carried the words.
+    CameThroughAd,
     /// They answered a Story. Opens the window as well.
     StoryReply {
         /// What they wrote.

@@ -43,6 +43,8 @@ pub enum Causes {
     StoryReplies,
     /// Everything that opens the window: no more messages than contacts.
     AnyContact,
+    /// As many as are sent; whoever holds the ledger against what happened judges them.
+    JudgedElsewhere,
 }
 
 /// Limits and the judge's own settings.

@@ -67,6 +67,8 @@ pub struct Line {
 #[derive(Debug, Default)]
 pub(super) struct Person {
     pub(super) last_contact: Option<Timestamp>,
+    /// When they last came through an ad.
+    pub(super) came_through_ad: Option<Timestamp>,
     /// They commented: they acted first, though that opens no window for messages.
     pub(super) commented: bool,
     pub(super) contacts: u64,
@@ -112,6 +114,7 @@ impl Person {
                     answered: None,
                 });
             }
+            What::CameThroughAd => self.came_through_ad = self.came_through_ad.max(Some(fact.at)),
             What::Comment { .. } => self.commented = true,
             What::AskedForPerson => return raise(&mut self.controls, fact, Control::Asked, now),
             What::Said(word) => return raise(&mut self.words, fact, *word, now),
@@ -144,7 +147,7 @@ impl Person {
     /// The webhook that carried the fact was answered 200.
     pub(super) fn acknowledge(&mut self, fact: &Fact, now: Timestamp) {
         match &fact.what {
-            What::Contact { .. } | What::Comment { .. } => {}
+            What::Contact { .. } | What::CameThroughAd | What::Comment { .. } => {}
             What::StoryReply { .. } => {
                 for reply in self.replies.iter_mut().filter(|r| r.key == fact.key) {
                     reply.acknowledged.get_or_insert(now);

@@ -11,6 +11,9 @@ use crate::account::Account;
 
 /// The standard window (Meta, "Send a message", read in 2026).
 const WINDOW_MS: i64 = DAY_MS;
+/// After a first message that came through a click-to-message ad (Meta, "Messenger Platform and IG Messaging API policy", read in
+/// 2026: up to 7 days).
+const AD_MS: i64 = 7 * DAY_MS;
 /// With the Human Agent feature.
 const HUMAN_AGENT_MS: i64 = 7 * DAY_MS;
 /// A private reply to a comment on a post or reel (Meta, "Private replies", read in 2026).
@@ -69,9 +72,7 @@ impl World {
         if request.human_agent && !account.human_agent {
             return Some(Refusal::NOT_APPROVED);
         }
-        let length = if request.human_agent { HUMAN_AGENT_MS } else { WINDOW_MS };
-        let open = person.last_contact.is_some_and(|at| now.since(at) < length);
-        (!open).then_some(Refusal::WINDOW)
+        (!is_open(request, person, now)).then_some(Refusal::WINDOW)
     }
 
     /// Which promises the request breaks.
@@ -180,6 +181,7 @@ impl World {
         match (self.rules.causes, free) {
             (_, Some((index, _))) => Cause::Free(index),
             (Causes::AnyContact, None) if person.answered_contacts < person.contacts => Cause::Contact,
+            (Causes::JudgedElsewhere, None) => Cause::Contact,
             (Causes::AnyContact | Causes::StoryReplies, None) => Cause::None,
         }
     }
@@ -217,8 +219,14 @@ fn judge_confirmation(
     }
 }
 
-fn judge_window(request: &Request, person: Option<&Person>, now: Timestamp, found: &mut Vec<Violation>) {
+/// Whether the window is open: a day after they last did something, a week for people and after an ad.
+fn is_open(request: &Request, person: &Person, now: Timestamp) -> bool {
     let length = if request.human_agent { HUMAN_AGENT_MS } else { WINDOW_MS };
+    person.last_contact.is_some_and(|at| now.since(at) < length)
+        || person.came_through_ad.is_some_and(|at| now.since(at) < AD_MS)
+}
+
+fn judge_window(request: &Request, person: Option<&Person>, now: Timestamp, found: &mut Vec<Violation>) {
     match person {
         None => found.push(Violation::NeverContacted),
         Some(person) => match person.last_contact {
@@ -226,7 +234,7 @@ fn judge_window(request: &Request, person: Option<&Person>, now: Timestamp, foun
             None if person.controls.iter().any(|c| c.kind == Control::Standby) => {}
             None if person.commented => found.push(Violation::OutsideWindow { last_contact: None, ago_ms: None }),
             None => found.push(Violation::NeverContacted),
-            Some(at) if now.since(at) >= length => {
+            Some(at) if !is_open(request, person, now) => {
                 found.push(Violation::OutsideWindow { last_contact: Some(at), ago_ms: Some(now.since(at)) });
             }
             Some(_) => {}

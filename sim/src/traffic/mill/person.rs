@@ -73,6 +73,7 @@ impl Mill {
         let text = message.text.clone().unwrap_or_default();
         let mut facts = vec![self.fact(actor, &message.mid, What::Contact { text: Some(text) })];
         facts.extend(asks.then(|| self.fact(actor, &message.mid, What::AskedForPerson)));
+        facts.extend(message.referral.is_some().then(|| self.fact(actor, &message.mid, What::CameThroughAd)));
         self.event(actor, Part::messaging(&self.item(actor, Payload::Message(message))), facts)
     }
 
