@@ -7,7 +7,7 @@ use afterglow_sim::Pace;
 use afterglow_sim::account::Account;
 use afterglow_sim::traffic::{Expect, PlannedWebhook};
 use afterglow_sim::webhooks::{Body, Comment, From, Item, Media, Message, Outgoing, Part, Payload, ReplyTo, Story};
-use afterglow_sim::world::{Answer, Fact, What};
+use afterglow_sim::world::{Answer, Fact, What, Word};
 use axum::Router;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
@@ -22,6 +22,7 @@ in_both_forms!(
     ice_breakers_are_as_the_document_says,
     a_grave_comment_is_hidden_and_its_writer_left_alone_until_a_person_says_otherwise,
     a_draft_goes_out_if_it_rests_on_facts_and_to_a_person_if_not,
+    a_play_after_which_people_say_stop_is_silenced,
 );
 
 /// Runs a command, and gives its lines.
@@ -265,5 +266,58 @@ async fn a_draft_goes_out_if_it_rests_on_facts_and_to_a_person_if_not(mut instal
         let for_a_person = |reason: &Reason| matches!(reason, Reason::DraftFailed | Reason::NeedsPerson);
         assert!(last.decision.reasons.iter().any(for_a_person), "{text}: {:?}", last.decision);
     }
+    assert!(installation.sim.violations().is_empty(), "{:?}", installation.sim.violations());
+}
+
+/// A person says stop.
+fn stop(account: &Account, person: &str) -> PlannedWebhook {
+    let (at, key) = (now(), format!("mid.{person}.stop"));
+    let message = Message { mid: key.clone(), text: Some("stop".into()), ..Message::default() };
+    let item = Item::from_person(account.id.as_str(), person, at.millis(), Payload::Message(message));
+    let facts = [What::Contact { text: Some("stop".into()) }, What::Said(Word::Stop)].map(|what| Fact {
+        account: account.id.clone(),
+        person: ViewerId::new(person),
+        key: key.clone(),
+        at,
+        what,
+    });
+    webhook(account, &Part::messaging(&item), facts.to_vec())
+}
+
+async fn a_play_after_which_people_say_stop_is_silenced(installation: Installation) {
+    let account = installation.sim.accounts()[0].clone();
+    let people: Vec<String> = (100..125).map(|n: u32| n.to_string()).collect();
+    post_all(&installation, people.iter().map(|person| story_reply(&account, person, "hello")).collect()).await;
+    installation.at_rest().await;
+    assert!(installation.store.kill_switches().await.unwrap().is_empty(), "nobody complained");
+    post_all(&installation, people.iter().map(|person| stop(&account, person)).collect()).await;
+    let begun = Instant::now();
+    let switches = loop {
+        let switches = installation.store.kill_switches().await.unwrap();
+        if switches.len() == 2 {
+            break switches;
+        }
+        assert!(begun.elapsed() < PATIENCE, "{switches:?}\n{}", installation.logs());
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    };
+    let told: Vec<_> = switches.iter().map(|switch| (switch.scope.as_str(), switch.by.as_str())).collect();
+    assert_eq!(told, [("account", "safety"), ("play", "safety")]);
+    assert!(switches[1].reason.contains("stops in 25 messages"), "{}", switches[1].reason);
+
+    // From now on nothing is said by itself; a person lets it go on, and what was held is said.
+    post_all(&installation, vec![story_reply(&account, "200", "hello")]).await;
+    installation.at_rest().await;
+    let spoken_to =
+        || installation.sim.ledger().messages.iter().any(|entry| entry.person == Some(ViewerId::new("200")));
+    assert!(!spoken_to());
+    afterglow(&installation, &["kill-switch", "off", "--account", account.id.as_str()]);
+    afterglow(&installation, &["kill-switch", "off", "--play", &switches[1].id, "--judge-anew"]);
+    let begun = Instant::now();
+    while !spoken_to() {
+        assert!(begun.elapsed() < PATIENCE, "{}", installation.logs());
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    installation.at_rest().await;
+    assert!(installation.store.kill_switches().await.unwrap().is_empty(), "what is past is not held against it");
     assert!(installation.sim.violations().is_empty(), "{:?}", installation.sim.violations());
 }

@@ -9,10 +9,11 @@ use afterglow_rules::{Document, Rulebook, Scope, json_schema, vocabulary};
 
 const WEBSHOP: &str = include_str!("../../../examples/brands/webshop.yaml");
 const CREATOR: &str = include_str!("../../../examples/brands/creator.yaml");
+const BOUTIQUE: &str = include_str!("../../../examples/brands/boutique.yaml");
 
 #[test]
 fn the_examples_are_good() {
-    for text in [WEBSHOP, CREATOR] {
+    for text in [WEBSHOP, CREATOR, BOUTIQUE] {
         let document = Document::parse(text).unwrap_or_else(|error| panic!("{error}"));
         let settings = document.settings();
         Rulebook::compile(&settings, 1).unwrap();
@@ -65,6 +66,56 @@ fn every_fault_has_its_place() {
 }
 
 /// The committed schema is the one that the types make; `AFTERGLOW_BLESS=1` writes it.
+#[test]
+fn every_fault_of_what_is_said_has_its_place() {
+    let with = |from: &str, to: &str| {
+        assert!(BOUTIQUE.contains(from), "{from}");
+        BOUTIQUE.replacen(from, to, 1)
+    };
+    let long = format!("languages: {{ nl: \"{}\" }}", "é".repeat(501));
+    let mut shown = Vec::new();
+    for (name, text) in [
+        ("a step's snippet is missing", with("say: look }", "say: book }")),
+        ("a step before the one before", with("after: 2d", "after: 1h")),
+        ("a span without a unit", with("after: 2h", "after: 2")),
+        ("too long in Dutch alone", with("languages: { nl: \"We zijn open: {{ hours }}.\" }", &long)),
+        ("an unknown variable", with("We are open {{ hours }}", "We are open {{ ours }}")),
+        ("a broken template", with("We are open {{ hours }}", "We are open {{ hours")),
+        ("an endless loop", with("We are open {{ hours }}.", "{% for i in range(999999999) %}x{% endfor %}")),
+        ("a title that is cut off", with("title: Opening hours,", "title: Our opening hours this week,")),
+        (
+            "five ice breakers",
+            with("ice_breakers: ", &format!("ice_breakers:{}\n#", "\n  - { question: a, payload: A }".repeat(5))),
+        ),
+        ("a payload that nothing answers", with("on: { payloads: [HOURS] }", "on: { payloads: [TIMES] }")),
+        (
+            "a list with a broken pattern",
+            with("own_hosts: [atelier-nord.example]", "lists: { nl: \"[insult high]\\n/(/\" }"),
+        ),
+        ("an unknown language", with("languages: { nl: Prijzen }", "languages: { xx: Prijzen }")),
+        ("a rate of nothing", with("stops_percent: 2", "stops_percent: 0")),
+        ("a person where none may write", with("human_agent: true ", "human_agent: false")),
+    ] {
+        match Document::parse(&text) {
+            Ok(document) => {
+                let warnings: Vec<_> = document.warnings(&text).iter().map(ToString::to_string).collect();
+                assert!(!warnings.is_empty(), "{name} goes unnoticed");
+                shown.push(format!("{name}: warning {}", warnings.join("; ")));
+            }
+            Err(error) => shown.push(format!("{name}: {}", error.to_string().replace('\n', "; "))),
+        }
+    }
+    insta::assert_snapshot!(shown.join("\n"));
+}
+
+#[test]
+fn a_delay_that_outlasts_the_window_is_warned_of() {
+    let text = BOUTIQUE.replacen(", closed: person }", " }", 1);
+    let warnings: Vec<_> = Document::parse(&text).unwrap().warnings(&text).iter().map(ToString::to_string).collect();
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].starts_with("37:"), "{warnings:?}");
+}
+
 #[test]
 fn the_schema_is_committed() {
     check("schemas/brand.schema.json", &format!("{:#}\n", json_schema()));
