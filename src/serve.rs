@@ -349,6 +349,7 @@ impl Parts {
             rules_refresh: Duration::from_millis(self.settings.scorer.rules_refresh_ms),
             batch_max: self.settings.scorer.batch_max.max(1),
             batch_wait: Duration::from_millis(self.settings.scorer.batch_wait_ms),
+            workers: if self.settings.database.url.is_some() { self.settings.scorer.workers } else { 1 },
             park_ms: i64::try_from(self.settings.scorer.park_ms).unwrap_or(i64::MAX),
         };
         services.spawn("scorer", scorer.run(stop.clone()));

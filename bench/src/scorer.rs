@@ -49,6 +49,9 @@ pub(crate) struct Arguments {
     /// Interactions in one transaction
     #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=5_000))]
     batch: u32,
+    /// Batches that are worked on at once
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
+    workers: u16,
 }
 
 const START: i64 = 1_780_000_000_000;
@@ -276,6 +279,7 @@ async fn scorer(arguments: &Arguments, events: &[Interaction], store: &Store, no
         rules_refresh: Duration::from_mins(1),
         batch_max: arguments.batch as usize,
         batch_wait: Duration::from_millis(5),
+        workers: arguments.workers,
         park_ms: DAY_MS,
     };
     let stop = CancellationToken::new();

@@ -12,6 +12,7 @@ use afterglow_runtime::error_chain;
 use afterglow_runtime::traces::{SPANS, follow, link};
 use afterglow_store::{Applied, FoldInput, OutboxRow, Store, StoreError};
 use backon::{ExponentialBuilder, Retryable as _};
+use futures_util::future::join_all;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
@@ -37,6 +38,8 @@ pub struct Scorer {
     pub batch_max: usize,
     /// How long a batch waits to fill.
     pub batch_wait: Duration,
+    /// Batches of the fast lane that are worked on at once, ≥ 1: while one commits, another is read and folded.
+    pub workers: u16,
     /// How long an edit, reaction or unsend waits for its message, in ms, before it goes to quarantine.
     pub park_ms: i64,
 }
@@ -94,7 +97,11 @@ impl Scorer {
             stop.cancel();
             ended
         };
-        let (within, beyond) = (lane(Lane::Interactions, to_read.clone()), lane(Lane::Overflow, to_read));
+        // What is in two batches at once is kept in order by the viewers' locks, as among processes.
+        let workers: Vec<_> = (0..self.workers.max(1)).map(|_| lane(Lane::Interactions, to_read.clone())).collect();
+        // All of them finish what they have in hand.
+        let within = async { join_all(workers).await.into_iter().collect::<Result<(), _>>() };
+        let beyond = lane(Lane::Overflow, to_read); // the reader ends with the last of those who leave it something
         let reading = reader.run(&stop);
         let relay = relay::run(self.store.clone(), &*self.bus, Arc::clone(&self.clock), stop.clone());
         let orphans = crate::orphans::run(&self.store, &self.clock, self.park_ms, &stop);

@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use afterglow_bus::Lane;
 use afterglow_console::{LINK_MS, Token};
-use afterglow_domain::{BrandSettings, Channel, IntentStatus, Login, Source, Timestamp};
+use afterglow_domain::{BrandId, BrandSettings, Channel, IntentStatus, Login, Source, Timestamp};
+use afterglow_rules::Document;
 use afterglow_runtime::{Secret, Settings};
 use afterglow_sim::account::{self, Layout};
+use afterglow_sim::world::Causes;
 use afterglow_sim::{Sim, SimOptions};
-use afterglow_store::{Account, Brand, Role, SealedToken};
+use afterglow_store::{Account, Brand, DocumentApplied, NewDocument, Role, SealedToken};
 use afterglow_tokens::token_context;
 use anyhow::Context as _;
 use secrecy::ExposeSecret as _;
@@ -30,7 +32,10 @@ const BRANDS: [(&str, &str, &str); 2] = [
 /// Starts the simulated Meta and tells the settings of it.
 pub(super) async fn simulated_meta(seed: u64, settings: &mut Settings) -> anyhow::Result<Sim> {
     let layout = Layout { brands: 2, accounts_per_brand: 1, apps: 1, silent_every: 0 };
-    let sim = Sim::start(SimOptions::new(account::accounts(layout, seed), clock())).await?;
+    let mut options = SimOptions::new(account::accounts(layout, seed), clock());
+    // Messages and taps are answered as well as Story replies.
+    options.rules.causes = Causes::AnyContact;
+    let sim = Sim::start(options).await?;
     settings.meta.graph_url = Some(sim.graph_url());
     settings.meta.app_secrets =
         sim.accounts().iter().take(1).map(|account| Secret::from(account.app.secret.expose_secret())).collect();
@@ -76,7 +81,11 @@ pub(super) async fn brands(parts: &Parts, sim: &Sim) -> anyhow::Result<()> {
             document_version: 0,
             created: now,
         };
+        let first = brand.id == sim.accounts()[0].brand;
         parts.store.upsert_brand(&brand).await?;
+        if first {
+            document(parts, &brand.id).await?;
+        }
         let token = keyring.seal(&account.access_token, &token_context(&account.id))?;
         let connected = Account {
             id: account.id.clone(),
@@ -95,6 +104,30 @@ pub(super) async fn brands(parts: &Parts, sim: &Sim) -> anyhow::Result<()> {
         parts.store.upsert_account(&connected).await?;
     }
     Ok(())
+}
+
+/// What the first brand wants, as a brand manager would write it.
+const DOCUMENT: &str = include_str!("brand.yaml");
+
+/// Puts the first brand's document in force: the console shows it, and what it says is answered.
+async fn document(parts: &Parts, brand: &BrandId) -> anyhow::Result<()> {
+    let text = format!("brand: {brand}\n{DOCUMENT}");
+    let document = Document::parse(&text).map_err(|error| anyhow::anyhow!("the demo's document: {error}"))?;
+    let settings = document.settings();
+    let new = NewDocument {
+        brand,
+        name: document.name.as_deref().unwrap_or_default(),
+        time_zone: &document.time_zone,
+        text: &text,
+        settings: &settings,
+        by: "demo",
+        note: "to begin with",
+        expected: None,
+    };
+    match parts.store.apply_document(&new, (parts.clock)()).await? {
+        DocumentApplied::Applied(_) => Ok(()),
+        DocumentApplied::Conflict { .. } => anyhow::bail!("the demo's own document is in the way"),
+    }
 }
 
 /// Makes somebody who may do everything, and a link by which they sign in once.

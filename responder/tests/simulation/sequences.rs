@@ -84,8 +84,8 @@ struct Event {
     ad: bool,
 }
 
-/// What happened to each viewer, and when it had arrived.
-type Truth = HashMap<u64, Vec<(i64, Deed)>>;
+/// What happened to each viewer: when it had arrived, what, and when it had happened.
+type Truth = HashMap<u64, Vec<(i64, Deed, i64)>>;
 
 struct Run<'a> {
     ground: &'a Ground,
@@ -162,7 +162,7 @@ impl<'a> Run<'a> {
 
     async fn play(&mut self) {
         let end = START + 30 * DAY_MS;
-        let mut reviewed = START;
+        let (mut reviewed, mut day) = (START, 0);
         loop {
             let now = self.ground.now().millis();
             let due = self.ground.store.oldest_waiting().await.unwrap().due.map(Timestamp::millis);
@@ -179,6 +179,10 @@ impl<'a> Run<'a> {
             if let Some(due) = self.ground.store.oldest_waiting().await.unwrap().due {
                 assert!(now.since(due) < OVERDUE_MS, "an intent is overdue by {} ms", now.since(due));
             }
+            if now.millis() - START > (day + 1) * DAY_MS {
+                day = (now.millis() - START) / DAY_MS;
+                eprintln!("day {day}: {} deeds to come", self.queue.len());
+            }
             if now.millis() - reviewed > REVIEW_MS {
                 reviewed = now.millis();
                 self.review().await;
@@ -193,8 +197,8 @@ impl<'a> Run<'a> {
         let mut batch = Vec::new();
         while let Some(n) = arrived(&mut self.queue, now.millis()) {
             let (interaction, fence, facts) = self.tell(n);
-            let (viewer, deed) = (self.events[n].viewer, self.events[n].deed);
-            self.truth.entry(viewer).or_default().push((now.millis(), deed));
+            let Event { viewer, deed, occurred, .. } = self.events[n];
+            self.truth.entry(viewer).or_default().push((now.millis(), deed, occurred));
             self.ground.wire.on_stage(|stage| {
                 stage.world.tell(&facts, now);
                 stage.world.acknowledge(&facts, now);
@@ -318,7 +322,7 @@ impl<'a> Run<'a> {
             }
         }
         for ((viewer, step), times) in &said {
-            let begins = self.truth[viewer].iter().filter(|(_, deed)| *deed == Deed::Begins).count() as u64;
+            let begins = self.truth[viewer].iter().filter(|(_, deed, _)| *deed == Deed::Begins).count() as u64;
             assert!(*times <= begins, "viewer {viewer}: step {step} was said {times} times");
         }
         let ends = self.ends().await;
@@ -349,17 +353,18 @@ impl<'a> Run<'a> {
     fn judge_step(&self, viewer: u64, step: usize, started: i64, first_said: i64) {
         let (words, after) = STEPS[step];
         let deeds = &self.truth[&viewer];
-        let begin = deeds.iter().filter(|(at, deed)| *deed == Deed::Begins && *at <= started).map(|(at, _)| *at).max();
+        let begin =
+            deeds.iter().filter(|(at, deed, _)| *deed == Deed::Begins && *at <= started).map(|(at, _, _)| *at).max();
         let begin = begin.unwrap_or_else(|| panic!("viewer {viewer}: {words:?} before anything happened"));
         // The wish counts from the interaction's own time, which is at most two minutes before it is seen to have arrived.
         assert!(
             started >= begin + after - 3 * MINUTE_MS,
             "viewer {viewer}: {words:?} too early: {started}, of {deeds:?}"
         );
-        let ended = deeds.iter().filter(|(at, _)| *at < started).find(|(at, deed)| match deed {
+        let ended = deeds.iter().filter(|(at, _, _)| *at < started).find(|(at, deed, occurred)| match deed {
             Deed::Begins => false,
-            // What came before the sequence's first message was no answer to it.
-            Deed::Answers | Deed::AsksForAPerson => *at > first_said,
+            // What happened before the sequence's first message was no answer to it, whenever it was told.
+            Deed::Answers | Deed::AsksForAPerson => *occurred > first_said,
             Deed::Buys | Deed::SaysStop => *at > begin,
             // A person who is silent for a day has given the conversation back.
             Deed::IsWrittenTo => *at > begin && *at > started - DAY_MS,

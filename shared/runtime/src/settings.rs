@@ -146,6 +146,8 @@ pub struct Scorer {
     pub batch_max: usize,
     /// How long a batch waits to fill, in ms.
     pub batch_wait_ms: u64,
+    /// Batches that one process works on at once, on PostgreSQL; SQLite has one writer.
+    pub workers: u16,
     /// How long an edit, reaction or unsend waits for its message, in ms, before it goes to quarantine.
     pub park_ms: u64,
     /// How often it is looked for brand documents that were applied, in ms.
@@ -281,7 +283,7 @@ impl Settings {
     /// The first setting whose value makes no sense, and what would; `None` if all do.
     pub fn senseless(&self) -> Option<(&'static str, String)> {
         let number = |value: usize| u64::try_from(value).unwrap_or(u64::MAX);
-        let bounds: [(&'static str, u64, u64, u64, &str); 9] = [
+        let bounds: [(&'static str, u64, u64, u64, &str); 10] = [
             ("ingest.confirm_deadline_ms", self.ingest.confirm_deadline_ms, 1, 4_500, "Meta waits 5 s for an answer"),
             (
                 "ingest.in_flight_max",
@@ -298,6 +300,7 @@ impl Settings {
                 "Meta sends up to 1000 updates in one body",
             ),
             ("scorer.batch_max", number(self.scorer.batch_max), 1, 10_000, "interactions of one transaction"),
+            ("scorer.workers", u64::from(self.scorer.workers), 1, 64, "batches at once"),
             ("responder.concurrency", self.responder.concurrency.into(), 1, 10_000, "intents that are judged at once"),
             (
                 "responder.sends_per_second",
@@ -377,6 +380,7 @@ impl Default for Scorer {
     fn default() -> Self {
         Self {
             batch_max: 500,
+            workers: 2,
             batch_wait_ms: 5,
             park_ms: 24 * 3_600_000,
             rules_refresh_ms: 1_000,
