@@ -70,6 +70,7 @@ pub(crate) fn brand_page(title: &str, room: &InBrand, here: &str, live: bool, ma
     let places = [
         ("", "Triage"),
         ("/held", "Review"),
+        ("/moderation", "Moderation"),
         ("/stories", "Stories"),
         ("/rules", "Rules"),
         ("/decisions", "Decisions"),

@@ -37,7 +37,7 @@ use tokio_util::sync::CancellationToken;
 pub use access::{LINK_MS, PasswordError, Token, hash_password};
 pub use api::openapi;
 
-use pages::{brands, held, ledger, live, ops, people, rules, stories, switches, triage, viewer, writing};
+use pages::{brands, held, ledger, live, moderation, ops, people, rules, stories, switches, triage, viewer, writing};
 use problem::Problem;
 
 /// What the console is given.
@@ -98,6 +98,8 @@ pub fn router(console: Console) -> Router {
         .route("/b/{brand}/held", get(held::show))
         .route("/b/{brand}/held/{intent}/approve", post(held::approve))
         .route("/b/{brand}/held/{intent}/refuse", post(held::refuse))
+        .route("/b/{brand}/moderation", get(moderation::show))
+        .route("/b/{brand}/moderation/{interaction}", post(moderation::change))
         .route("/b/{brand}/stories", get(stories::show))
         .route("/b/{brand}/observe", post(stories::observe))
         .route("/b/{brand}/daily-log", get(stories::daily_log))

@@ -224,8 +224,18 @@ async fn nobody_comes_in_without_a_session() {
 #[tokio::test]
 async fn brands_are_walls_on_every_route() {
     let site = Site::new().await;
-    let gets =
-        ["", "/held", "/stories", "/rules", "/decisions", "/audit", "/live", "/daily-log", "/v/account-of-lumen/mila"];
+    let gets = [
+        "",
+        "/held",
+        "/moderation",
+        "/stories",
+        "/rules",
+        "/decisions",
+        "/audit",
+        "/live",
+        "/daily-log",
+        "/v/account-of-lumen/mila",
+    ];
     for path in gets.map(|path| format!("/b/lumen{path}")).iter().chain(&["/ops".into(), "/people".into()]) {
         let (status, text, _) = site.get_as("other@example.org", path, "localhost").await;
         assert!(status == StatusCode::NOT_FOUND && !text.contains("mila"), "{path}: {status}");
@@ -240,6 +250,7 @@ async fn brands_are_walls_on_every_route() {
         "switches",
         &format!("held/{id}/approve"),
         &format!("held/{id}/refuse"),
+        &format!("moderation/{id}"),
         &format!("{viewer}/reply"),
         &format!("{viewer}/claim"),
         &format!("{viewer}/let-go"),

@@ -1,6 +1,6 @@
 //! The ledger of decisions, and the log of what people did.
 
-use afterglow_domain::ViewerKey;
+use afterglow_domain::{Reason, ViewerKey};
 use axum::extract::Query;
 use maud::{Markup, html};
 use serde::Deserialize;
@@ -23,9 +23,13 @@ pub(crate) struct Asked {
 pub(crate) async fn decisions(room: InBrand, Query(asked): Query<Asked>) -> Result<Markup, Problem> {
     let mut decisions = room.store().recent_decisions(2_000).await?;
     let q = asked.q.trim().to_lowercase();
+    let wanted = q.replace(' ', "_");
+    // A reason's whole name is that reason: `opted_out` is not `not_opted_out`.
+    let whole = serde_json::from_value::<Reason>(wanted.as_str().into()).is_ok();
+    let meant = |reason: &Reason| if whole { reason.as_str() == wanted } else { reason.as_str().contains(&wanted) };
     decisions.retain(|d| {
         let named = d.username.as_deref().is_some_and(|name| name.to_lowercase().contains(&q));
-        let reasoned = d.decision.reasons.iter().any(|reason| reason.as_str().contains(&q.replace(' ', "_")));
+        let reasoned = d.decision.reasons.iter().any(meant);
         (asked.verdict.is_empty() || d.decision.verdict.as_str() == asked.verdict)
             && (q.is_empty() || named || reasoned || d.play.as_str().contains(&q) || d.viewer.as_str() == q)
     });

@@ -4,6 +4,7 @@ pub(crate) mod brands;
 pub(crate) mod held;
 pub(crate) mod ledger;
 pub(crate) mod live;
+pub(crate) mod moderation;
 pub(crate) mod ops;
 pub(crate) mod people;
 pub(crate) mod rules;

@@ -48,7 +48,7 @@ async fn in_force(room: &InBrand) -> Result<(String, i64), Problem> {
 
 async fn page(room: &InBrand, text: &str, version: i64, tried: &Tried) -> Result<Markup, Problem> {
     let history = room.store().documents().await?;
-    let set = room.console.store.kill_switches().await?;
+    let (accounts, set) = (room.store().accounts().await?, room.console.store.kill_switches().await?);
     let may = room.may(Role::Manager);
     let path = format!("/b/{}/rules", room.id());
     let main = html! {
@@ -56,7 +56,7 @@ async fn page(room: &InBrand, text: &str, version: i64, tried: &Tried) -> Result
         @if !tried.problems.is_empty() {
             div #result.problem role="alert" { p { "Nothing was put in force:" } ul { @for problem in &tried.problems { li { (problem) } } } }
         }
-        @for good in &tried.good { p #result.good role="status" { (good) } }
+        @if !tried.good.is_empty() { div #result role="status" { @for good in &tried.good { p.good { (good) } } } }
         @if let Some(chart) = &tried.chart { (chart) }
         @if !tried.diff.is_empty() { h2 { "Difference to what is in force" } pre.diff tabindex="0" { (tried.diff) } }
         form.stack method="post" action=(path) {
@@ -74,7 +74,7 @@ async fn page(room: &InBrand, text: &str, version: i64, tried: &Tried) -> Result
             } }
             p.soft { "Plays have a rollout: " code { "off" } ", " code { "shadow" } " (judged, never sent), " code { "pilot 20%" } ", " code { "on" } "." }
         }
-        (switches::of_brand(room, &set))
+        (switches::of_brand(room, &accounts, &set))
         (versions(room, &history, may))
     };
     Ok(brand_page("Rules", room, "/rules", false, &main))

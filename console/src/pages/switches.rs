@@ -1,7 +1,7 @@
 //! Kill switches: they ask once, and act at once.
 
 use afterglow_domain::PlayId;
-use afterglow_store::{Deed, KillSwitch, Role, SetSwitch};
+use afterglow_store::{Account, Deed, KillSwitch, Role, SetSwitch};
 use axum::response::Redirect;
 use maud::{Markup, html};
 
@@ -10,12 +10,13 @@ use crate::layout::{csrf, moment};
 use crate::problem::Problem;
 
 /// The brand's switches, and those that silence it from above.
-pub(crate) fn of_brand(room: &InBrand, set: &[SetSwitch]) -> Markup {
+pub(crate) fn of_brand(room: &InBrand, accounts: &[Account], set: &[SetSwitch]) -> Markup {
     let id = room.id().as_str();
     let own = |switch: &&SetSwitch| {
         switch.scope == "all"
             || switch.scope == "brand" && switch.id == id
             || switch.scope == "play" && switch.id.split_once('/').is_some_and(|(brand, _)| brand == id)
+            || switch.scope == "account" && accounts.iter().any(|account| account.id.as_str() == switch.id)
     };
     let path = format!("/b/{id}/switches");
     html! {
@@ -25,7 +26,8 @@ pub(crate) fn of_brand(room: &InBrand, set: &[SetSwitch]) -> Markup {
                 p { strong { "Silent: " (switch.scope) " " (switch.id) } " since " (moment(switch.since, room.now)) " by " (switch.by) ": " (switch.reason) }
                 @if room.may(Role::Manager) && switch.scope != "all" {
                     form.inline method="post" action=(path) { (csrf(&room.visitor))
-                        input type="hidden" name="play" value=(switch.id.split_once('/').map_or("", |(_, play)| play));
+                        @if switch.scope == "account" { input type="hidden" name="account" value=(switch.id); }
+                        @else { input type="hidden" name="play" value=(switch.id.split_once('/').map_or("", |(_, play)| play)); }
                         button type="submit" name="do" value="anew" { "Let speak again, and judge anew what was held" }
                         button type="submit" name="do" value="off" { "Let speak again; what was held stays for you" } }
                 }
@@ -53,9 +55,14 @@ pub(crate) fn of_brand(room: &InBrand, set: &[SetSwitch]) -> Markup {
 
 pub(crate) async fn change(room: InBrand, fields: Fields) -> Result<Redirect, Problem> {
     room.require(Role::Manager)?;
-    let switch = match fields.get("play") {
-        "" => KillSwitch::Brand(room.id().clone()),
-        play => KillSwitch::Play(room.id().clone(), PlayId::new(play)),
+    let switch = match (fields.get("account"), fields.get("play")) {
+        ("", "") => KillSwitch::Brand(room.id().clone()),
+        ("", play) => KillSwitch::Play(room.id().clone(), PlayId::new(play)),
+        (account, _) => {
+            let accounts = room.store().accounts().await?;
+            let own = accounts.into_iter().find(|own| own.id.as_str() == account).ok_or(Problem::NotFound)?;
+            KillSwitch::Account(own.id)
+        }
     };
     let (store, reason) = (&room.console.store, fields.get("reason"));
     let action = if matches!(fields.get("do"), "off" | "anew") {

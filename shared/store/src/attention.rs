@@ -6,7 +6,7 @@ use crate::audit::{Deed, note};
 use crate::codec::segment_to_number;
 use crate::engine::{Sql, Texts, on_read, on_tx, row, storable};
 use crate::viewers::{ViewerColumns, ViewerRow};
-use crate::{BrandStore, StoreError};
+use crate::{BrandStore, StoreError, feed};
 
 /// Who attends to a viewer, for how long.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -208,6 +208,7 @@ impl BrandStore<'_> {
                 let action = if on { "label" } else { "unlabel" };
                 let deed = Deed { person, brand: Some(self.brand), action, viewer: Some(viewer), detail: &label };
                 note(&mut tx, &deed, now).await?;
+                feed::mark(&mut tx, self.brand, viewer, now).await?;
             }
             met += rows;
         }

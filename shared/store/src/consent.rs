@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::codec::consent as decode_consent;
 use crate::engine::{Ids, Sql, Tx, locking, on_tx, row, storable};
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, feed};
 
 /// What became of a consent change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -144,6 +144,8 @@ impl Store {
         if forbids {
             cancel_reserved(&mut tx, &change.account, &change.viewer, now).await?;
         }
+        let viewer = ViewerKey { account: change.account.clone(), viewer: change.viewer.clone() };
+        feed::mark(&mut tx, &change.brand, &viewer, now).await?;
         tx.commit().await?;
         Ok(ConsentRecorded { epoch, state, duplicate: false })
     }

@@ -13,7 +13,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use sha2::Sha256;
 
 use crate::engine::{Sql, Tx, on_read, on_tx};
-use crate::{Store, StoreError, consent};
+use crate::{Store, StoreError, consent, feed};
 
 /// The key under which the forgotten are remembered.
 #[derive(Clone)]
@@ -59,7 +59,10 @@ pub struct ForgetReceipt {
 }
 
 /// Removes what speaks of a viewer. Order: children before parents.
-const REMOVALS: [&str; 15] = [
+const REMOVALS: [&str; 18] = [
+    "DELETE FROM feed_mark WHERE brand = $1 AND account = $2 AND viewer = $3",
+    "DELETE FROM feed_delivery WHERE brand = $1 AND account = $2 AND viewer = $3",
+    "DELETE FROM feed_change WHERE brand = $1 AND account = $2 AND viewer = $3",
     "DELETE FROM claim WHERE brand = $1 AND account = $2 AND viewer = $3",
     "DELETE FROM viewer_label WHERE brand = $1 AND account = $2 AND viewer = $3",
     // That somebody did something stays; to whom, and in which words, does not.
@@ -87,6 +90,10 @@ const QUARANTINED: Sql = Sql {
     postgres: "DELETE FROM quarantine WHERE account = $1 AND position(convert_to($2, 'UTF8') IN payload) > 0",
     sqlite: "DELETE FROM quarantine WHERE account = $1 AND instr(payload, CAST($2 AS BLOB)) > 0",
 };
+
+/// Whether anybody reads the brand's feed.
+const TOLD: &str =
+    "SELECT (SELECT COUNT(*) FROM feed_endpoint WHERE brand = $1) + (SELECT COUNT(*) FROM api_token WHERE brand = $1)";
 
 const REMEMBER: &str = "INSERT INTO forgotten (hash, at_ms, opted_out) VALUES ($1, $2, $3)
     ON CONFLICT (hash) DO UPDATE SET at_ms = excluded.at_ms, opted_out = excluded.opted_out OR forgotten.opted_out";
@@ -174,6 +181,13 @@ impl Store {
                     .await?
                     .rows_affected()
             });
+        }
+        let told: i64 = on_tx!(&mut *tx, |connection| {
+            sqlx::query_scalar(TOLD).bind(brand.as_str()).fetch_one(connection).await?
+        });
+        if told > 0 {
+            // Whoever was told of them is told to forget them; that goes with the feed's own age.
+            feed::mark_forgotten(tx, brand, viewer, now).await?;
         }
         let sql = tx.sql(&QUARANTINED);
         rows += on_tx!(&mut *tx, |connection| {

@@ -9,7 +9,7 @@ use crate::codec::to_json;
 use crate::engine::{Tx, hex_digits, on_tx, storable};
 use crate::outbox::{self, OutboxMessage, OutboxRow};
 use crate::viewers::{self, ViewerRow};
-use crate::{Store, StoreError, amendments, echoes, fragments};
+use crate::{Store, StoreError, amendments, echoes, feed, fragments};
 
 /// One viewer whose state is to be folded.
 #[derive(Debug)]
@@ -117,6 +117,7 @@ impl Store {
             if output.viewers.len() != given || returned != given as u64 {
                 return Err(StoreError::FoldMismatch { given, returned });
             }
+            feed::mark_rows(&mut tx, &output.viewers, now).await?;
             echoes::settle(&mut tx, &new, now).await?;
             amendments::settle(&mut tx, &new, now).await?;
             outbox = outbox::insert(&mut tx, output.outbox, now, lease_ms).await?;

@@ -35,6 +35,7 @@
 //! | `facts` | what a policy gate is told |
 //! | `drafts` | drafts of answers, and what they cost |
 //! | `waiting` | intents that wait: how long, and those for which it is too late |
+//! | `feed` | what other systems are told of viewers |
 //! | `safety` | how many automated sends did harm |
 //! | `moderation` | spam and abuse, and what is done about it |
 //! | `intents` | the responder's judgement, and what is due |
@@ -70,6 +71,7 @@ mod echoes;
 mod engine;
 mod error;
 mod facts;
+mod feed;
 mod forgotten;
 mod fragments;
 mod intents;
@@ -106,6 +108,10 @@ pub use documents::{BrandDocument, DocumentApplied, NewDocument};
 pub use drafts::{Draft, DraftCost, DraftOutcome};
 pub use error::StoreError;
 pub use facts::Case;
+pub use feed::{
+    FeedAttempt, FeedDeadLetter, FeedDelivery, FeedEndpoint, FeedEndpointState, FeedPage, FeedSettlement, FeedSubject,
+    FeedTail, NumberedChange, SealedSecret,
+};
 pub use forgotten::{ForgetKey, ForgetReceipt};
 pub use intents::{JudgeTerms, Judged, Reservation};
 pub use interactions::{Applied, FoldInput, FoldOutput, ViewerFold};

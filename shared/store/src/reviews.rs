@@ -7,7 +7,7 @@ use afterglow_domain::{BrandId, Interaction, Timestamp, ViewerKey};
 use crate::codec::InteractionColumns;
 use crate::engine::{Sql, Tx, on_read, on_tx};
 use crate::viewers::{self, ViewerColumns, ViewerRow};
-use crate::{BrandStore, Store, StoreError};
+use crate::{BrandStore, Store, StoreError, feed};
 
 /// What a look at a viewer gives.
 #[derive(Debug)]
@@ -95,6 +95,7 @@ impl Store {
         let looked_at = rows.len() as u64;
         if !rows.is_empty() {
             viewers::write(&mut tx, &rows).await?;
+            feed::mark_rows(&mut tx, &rows, now).await?;
         }
         tx.commit().await?;
         Ok(looked_at)

@@ -1,0 +1,17 @@
+//! The feed of changes: what other systems are told of viewers, numbered without a gap; and what waits for each endpoint.
+//!
+//! | file | what it holds |
+//! | --- | --- |
+//! | `changes` | marks become changes, and are read by their numbers |
+//! | `endpoints` | where a brand wants them |
+//! | `deliveries` | what waits for an endpoint: claimed, settled, given up, sent again |
+
+mod changes;
+mod deliveries;
+mod endpoints;
+
+pub use changes::{FeedPage, FeedSubject, FeedTail, NumberedChange};
+pub use deliveries::{FeedAttempt, FeedDeadLetter, FeedDelivery, FeedSettlement};
+pub use endpoints::{FeedEndpoint, FeedEndpointState, SealedSecret};
+
+pub(crate) use changes::{mark, mark_forgotten, mark_rows};
