@@ -37,7 +37,9 @@ use tokio_util::sync::CancellationToken;
 pub use access::{LINK_MS, PasswordError, Token, hash_password};
 pub use api::openapi;
 
-use pages::{brands, held, ledger, live, moderation, ops, people, rules, stories, switches, triage, viewer, writing};
+use pages::{
+    brands, held, insights, ledger, live, moderation, ops, people, rules, stories, switches, triage, viewer, writing,
+};
 use problem::Problem;
 
 /// What the console is given.
@@ -103,6 +105,8 @@ pub fn router(console: Console) -> Router {
         .route("/b/{brand}/stories", get(stories::show))
         .route("/b/{brand}/observe", post(stories::observe))
         .route("/b/{brand}/daily-log", get(stories::daily_log))
+        .route("/b/{brand}/insights", get(insights::show))
+        .route("/b/{brand}/insights/week", get(insights::week))
         .route("/b/{brand}/rules", get(rules::show).post(rules::change))
         .route("/b/{brand}/rules/{version}", post(rules::back_to))
         .route("/b/{brand}/switches", post(switches::change))
