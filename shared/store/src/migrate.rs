@@ -48,6 +48,7 @@ const MIGRATIONS: &[(i64, &str, Sql)] = &[
     migration!(15, "0015_schema_floor"),
     migration!(16, "0016_safety"),
     migration!(17, "0017_feed"),
+    migration!(40, "0040_access"),
 ];
 
 /// Migrations after which older programs cannot work: each took something away that they use. Append only.

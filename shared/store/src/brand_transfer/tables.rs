@@ -32,6 +32,7 @@ pub(super) const TABLES: &[Table] = &[
     table("brand", Fate::Carried, "id = $1", &["id"]),
     table("account", Fate::Carried, "brand = $1", &["id"]),
     table("brand_document", Fate::Carried, "brand = $1", &["version"]),
+    table("second_factor_brand", Fate::Carried, "brand = $1", &["brand"]),
     table("retention", Fate::Carried, "brand = $1", &["kind"]),
     table("link", Fate::Carried, "brand = $1", &["code"]),
     table(
@@ -81,6 +82,10 @@ pub(super) const TABLES: &[Table] = &[
     table("session", Fate::Shared, "TRUE", &["token_hash"]),
     table("sign_in_link", Fate::Shared, "TRUE", &["token_hash"]),
     table("sign_in_attempt", Fate::Shared, "TRUE", &["subject"]),
+    table("second_step", Fate::Shared, "TRUE", &["token_hash"]),
+    table("recovery_code", Fate::Shared, "TRUE", &["person", "hash"]),
+    table("identity_attempt", Fate::Shared, "TRUE", &["state_hash"]),
+    table("identity", Fate::Shared, "TRUE", &["issuer", "subject"]),
     table("counter", Fate::Shared, "TRUE", &["name"]),
     table("lease", Fate::Shared, "TRUE", &["name"]),
     table("rate_slot", Fate::Shared, "TRUE", &["name"]),
