@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use afterglow_bus::Bus;
+use afterglow_crm::egress::{AddressPolicy, EgressClient, EgressSettings};
 use afterglow_domain::{Clock, Timestamp};
 use afterglow_ingest::{Connect, ConnectApps};
 use afterglow_meta::graph::{App, GraphClient, GraphHosts};
-use afterglow_runtime::{Address, Keyring, Secret, Settings, http_client, now_ms};
+use afterglow_runtime::{Address, Feed, Keyring, Secret, Settings, http_client, now_ms};
 use afterglow_store::{ForgetKey, Store, StoreOptions};
 use anyhow::{Context as _, bail};
 use secrecy::ExposeSecret as _;
@@ -165,4 +166,16 @@ pub(crate) fn connect(settings: &Settings, store: Store) -> anyhow::Result<Conne
         clock: clock(),
         public_url: settings.ingest.public_url.clone(),
     })
+}
+
+/// How endpoints that brands name are called.
+pub(crate) fn egress(feed: &Feed) -> anyhow::Result<EgressClient> {
+    let network =
+        |text: &String| text.parse().with_context(|| format!("feed.allowed_networks: {text:?} is no network"));
+    let policy = AddressPolicy {
+        allowed_networks: feed.allowed_networks.iter().map(network).collect::<anyhow::Result<_>>()?,
+        plain_http: feed.plain_http,
+    };
+    let timeout = Duration::from_millis(feed.timeout_ms);
+    EgressClient::new(EgressSettings { policy, timeout, ..EgressSettings::default() }).context("no HTTP client")
 }

@@ -8,6 +8,7 @@ mod daily_log;
 mod decisions;
 mod demo;
 mod doctor;
+mod feed;
 mod installation;
 mod interpret;
 mod journal;
@@ -60,6 +61,8 @@ enum Command {
     Responder,
     /// Serve the web console
     Console,
+    /// Number what changed of viewers, and post it to brands' endpoints
+    Crm,
     /// Bring the database's schema up to date
     Migrate,
     /// Check the installation, and say how to mend it
@@ -98,6 +101,9 @@ enum Command {
     /// Spam and abuse that was found: list, clear, hide
     #[command(subcommand)]
     Moderation(moderation::Command),
+    /// What other systems are told: endpoints, changes, attempts, dead letters
+    #[command(subcommand)]
+    Feed(feed::Command),
     /// Tokens by which programs read a brand
     #[command(subcommand)]
     ApiToken(api_token::Command),
@@ -140,6 +146,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Command::Scorer => serve::run(&[Service::Scorer], settings),
         Command::Responder => serve::run(&[Service::Responder], settings),
         Command::Console => serve::run(&[Service::Console], settings),
+        Command::Crm => serve::run(&[Service::Crm], settings),
         Command::Migrate => migrate::run(&settings),
         Command::Doctor(options) => doctor::run(&options, &settings),
         Command::Brand(command) => brand::run(&command, &settings),
@@ -148,6 +155,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Command::Observe(options) => observe::run(&options, &settings),
         Command::Viewer(command) => viewer::run(&command, &settings),
         Command::Decisions(command) => decisions::run(&command, &settings),
+        Command::Feed(command) => feed::run(&command, &settings),
         Command::Snippet(command) => snippet::run(&command, &settings),
         Command::Moderation(command) => moderation::run(&command, &settings),
         Command::ApiToken(command) => api_token::run(&command, &settings),

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use afterglow_bus::{Bus, Lane};
 use afterglow_console::Console;
+use afterglow_crm::feed::{FeedService, FeedSettings};
 use afterglow_domain::Clock;
 use afterglow_drafts::{BreakerSettings, Drafter, EndpointSettings, Prices};
 use afterglow_ingest::{
@@ -28,7 +29,7 @@ use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::installation::{clock, connect, graph, keyring, oidc, open_bus, ready_store};
+use crate::installation::{clock, connect, egress, graph, keyring, oidc, open_bus, ready_store};
 use crate::ops::Ops;
 
 /// A service.
@@ -38,10 +39,17 @@ pub(crate) enum Service {
     Scorer,
     Responder,
     Console,
+    Crm,
 }
 
 impl Service {
-    pub(crate) const ALL: [Service; 4] = [Service::Ingest, Service::Scorer, Service::Responder, Service::Console];
+    pub(crate) const ALL: [Service; 5] =
+        [Service::Ingest, Service::Scorer, Service::Responder, Service::Console, Service::Crm];
+
+    /// Whether it works beside a process that has the embedded bus to itself.
+    const fn needs_no_bus(self) -> bool {
+        matches!(self, Service::Console | Service::Crm)
+    }
 
     const fn name(self) -> &'static str {
         match self {
@@ -49,6 +57,7 @@ impl Service {
             Service::Scorer => "scorer",
             Service::Responder => "responder",
             Service::Console => "console",
+            Service::Crm => "crm",
         }
     }
 }
@@ -60,7 +69,7 @@ pub(crate) async fn run(which: &[Service], settings: Settings) -> anyhow::Result
     let traces = Traces::start(&settings.traces, name)?;
     start_logs(&settings.log, traces.as_ref())?;
     let metrics = afterglow_runtime::start_metrics()?;
-    if settings.bus.url.is_none() && which.len() < Service::ALL.len() && which != [Service::Console] {
+    if settings.bus.url.is_none() && which.len() < Service::ALL.len() && !which.iter().all(|one| one.needs_no_bus()) {
         bail!(
             "services in processes of their own share a broker: set AMQP_URL=amqp://… (or bus.url). \
              `afterglow all` runs every service in one process, without a broker"
@@ -110,7 +119,7 @@ impl Parts {
         let store = ops.patiently(|| ready_store(&settings)).await?;
         let name = if let [one] = which { one.name() } else { "all" };
         // The embedded bus belongs to one process: a console beside it only shows.
-        let beside = which == [Service::Console] && settings.bus.url.is_none();
+        let beside = which.iter().all(|one| one.needs_no_bus()) && settings.bus.url.is_none();
         let bus = if beside { None } else { Some(ops.patiently(|| open_bus(&settings, name)).await?) };
         let health = ops.begun(bus.as_ref());
         Ok(Self { settings, store, bus, clock: clock(), leaving: CancellationToken::new(), health })
@@ -128,6 +137,7 @@ impl Parts {
                 Service::Scorer => self.start_scorer(&mut services, stop).await?,
                 Service::Responder => self.start_responder(&mut services, stop)?,
                 Service::Console => console = Some(self.start_console(&mut services, stop).await?),
+                Service::Crm => self.start_crm(&mut services, stop)?,
             }
         }
         Ok(Running { services, webhooks, console })
@@ -394,6 +404,30 @@ impl Parts {
             sleep: runtime_sleep(),
         });
         services.spawn("responder", responder.run(stop.clone()));
+        Ok(())
+    }
+
+    fn start_crm(&self, services: &mut Services, stop: &CancellationToken) -> anyhow::Result<()> {
+        let feed = &self.settings.feed;
+        let now = (self.clock)();
+        let service = FeedService {
+            store: self.store.clone(),
+            keyring: Arc::new(keyring(&self.settings)?),
+            clock: Arc::clone(&self.clock),
+            client: egress(feed)?,
+            seed: now.millis().unsigned_abs().rotate_left(32) ^ u64::from(std::process::id()),
+            holder: format!("{}-{now}", std::process::id()),
+            settings: FeedSettings {
+                poll: Duration::from_millis(feed.poll_ms),
+                keep_days: feed.keep_days,
+                lease_ms: i64::try_from(feed.timeout_ms).unwrap_or(i64::MAX / 8) * 6,
+            },
+        };
+        let done = stop.clone();
+        services.spawn("crm", async move {
+            service.run(done).await;
+            Ok::<(), std::convert::Infallible>(())
+        });
         Ok(())
     }
 

@@ -10,12 +10,14 @@
 //! | `viewer_record` | a viewer as the systems beside are told of them |
 //! | `webhook` | signed webhooks out: in order, again and again, until they arrive or are given up |
 //! | `upsert` | viewers into a CRM's own records: requests and what replies mean, pure |
+//! | `feed` | the service: what changed is numbered, given to endpoints, delivered |
 //! | `egress` | requests to addresses that somebody else chose |
 
 mod collect;
 mod daily_log;
 mod day;
 pub mod egress;
+pub mod feed;
 mod story_series;
 mod table;
 pub mod upsert;

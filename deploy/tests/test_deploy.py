@@ -93,7 +93,7 @@ class Manifests(unittest.TestCase):
                 commands.add(service["command"][0])
                 self.assertLessEqual(set(service["environment"]), set(known), name)
                 self.assertTrue(service["read_only"] and service["cap_drop"] == ["ALL"], name)
-        self.assertEqual(commands, {"ingest", "scorer", "responder", "console", "migrate"})
+        self.assertEqual(commands, {"ingest", "scorer", "responder", "console", "crm", "migrate"})
         example = re.findall(r"^(AFTERGLOW_\w+)=", (DEPLOY / "compose/env.example").read_text(), re.M)
         self.assertLessEqual(set(example), set(known))
 

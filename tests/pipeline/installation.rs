@@ -152,7 +152,7 @@ impl Installation {
         connect_accounts(&sim, &environment);
         let data = folder.path().join("data");
         let store = Store::open(database, &data, StoreOptions { max_connections: 3 }).await.unwrap();
-        let ports = services.iter().chain(&["webhooks"]).map(|name| (*name, free_port())).collect();
+        let ports = services.iter().chain(&["webhooks", "crm"]).map(|name| (*name, free_port())).collect();
         let mut this = Self { sim: Arc::new(sim), store, environment, processes: BTreeMap::new(), ports, folder };
         for service in services {
             this.spawn(service);
@@ -168,7 +168,7 @@ impl Installation {
     /// Services that do not run now.
     pub(crate) fn stopped(&self) -> Vec<&'static str> {
         let names = self.ports.keys().copied();
-        names.filter(|name| *name != "webhooks" && !self.processes.contains_key(name)).collect()
+        names.filter(|name| !["webhooks", "crm"].contains(name) && !self.processes.contains_key(name)).collect()
     }
 
     pub(crate) fn spawn(&mut self, service: &'static str) {

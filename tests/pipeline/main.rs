@@ -12,6 +12,7 @@ mod connect;
 mod conversations;
 mod crash;
 mod faults;
+mod feed;
 mod flow;
 mod forgetting;
 mod installation;

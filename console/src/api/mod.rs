@@ -32,6 +32,7 @@ pub(crate) fn router() -> Router<Arc<Console>> {
         .route("/v1/brands/{brand}/viewers/{account}/{viewer}/interactions", get(routes::interactions))
         .route("/v1/brands/{brand}/decisions", get(routes::decisions))
         .route("/v1/brands/{brand}/daily-log", get(routes::daily_log))
+        .route("/v1/brands/{brand}/changes", get(routes::changes))
         .route("/v1/{*nothing}", get(async || Failure::NotFound))
 }
 
@@ -77,6 +78,11 @@ pub(crate) enum Failure {
     NoToken,
     NotFound,
     Bad(String),
+    /// Changes behind this cursor are no longer kept.
+    Gone {
+        cursor: u64,
+        head: u64,
+    },
     Store(StoreError),
 }
 
@@ -96,6 +102,12 @@ impl IntoResponse for Failure {
             ),
             Failure::NotFound => (StatusCode::NOT_FOUND, "There is nothing here", String::new()),
             Failure::Bad(detail) => (StatusCode::BAD_REQUEST, "This makes no sense", detail),
+            Failure::Gone { cursor, head } => {
+                let detail = format!(
+                    "changes behind {cursor} are no longer kept: read every viewer, then go on from cursor {head}"
+                );
+                (StatusCode::GONE, "No longer kept", detail)
+            }
             Failure::Store(error) => {
                 tracing::error!(error = %error_chain(&error), "the API cannot read the database");
                 let detail = "the database does not answer; try again".to_owned();

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 
-use super::answers::{Decided, Explained, Happened, Viewer, Viewers};
+use super::answers::{Changes, Decided, Explained, Happened, Viewer, Viewers};
 use super::{Failure, Opened};
 use crate::pages::{state_of, viewer_named};
 
@@ -26,7 +26,7 @@ const EXPLAINED: u32 = 5_000;
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Afterglow", description = "Reads what a brand keeps of its viewers. Tokens: `afterglow api-token add`."),
-    paths(triage, viewers, viewer, explained, interactions, decisions, daily_log),
+    paths(triage, viewers, viewer, explained, interactions, decisions, daily_log, changes),
     modifiers(&Bearer)
 )]
 pub(super) struct Description;
@@ -174,3 +174,43 @@ pub(super) async fn daily_log(opened: Opened, Query(asked): Query<LogAsked>) -> 
         Some(other) => Err(Failure::Bad(format!("format is json or csv, not {other:?}"))),
     }
 }
+
+#[derive(Deserialize)]
+pub(super) struct Following {
+    cursor: Option<u64>,
+    limit: Option<u32>,
+    format: Option<String>,
+}
+
+/// What changed of viewers, in order, from behind a cursor: `CloudEvents`, as endpoints are posted them. Give the answer's `cursor`
+/// back for what follows; nothing is missed and nothing comes twice. `format=ndjson`: one event a line, and the cursor in the header
+/// `x-cursor`. 410 if the cursor's place is no longer kept: read every viewer, then go on from the answer's `head`.
+#[utoipa::path(get, path = "/v1/brands/{brand}/changes", security(("token" = [])),
+    params(("brand" = String, Path), ("cursor" = Option<u64>, Query, description = "0 or none: from the beginning"),
+        ("limit" = Option<u32>, Query, description = "1 to 1000, usually 100"), ("format" = Option<String>, Query)),
+    responses((status = 200, body = Changes), (status = 400), (status = 401), (status = 404), (status = 410)))]
+pub(super) async fn changes(opened: Opened, Query(asked): Query<Following>) -> Result<Response, Failure> {
+    let cursor = asked.cursor.unwrap_or(0);
+    let tail = opened.store().feed_tail().await?;
+    if cursor > tail.head {
+        return Err(Failure::Bad(format!("cursor {cursor} is beyond the latest change, {}", tail.head)));
+    }
+    // From the beginning is never gone: who begins anew takes what is kept.
+    if cursor > 0 && cursor < tail.floor {
+        return Err(Failure::Gone { cursor, head: tail.head });
+    }
+    let limit = asked.limit.unwrap_or(USUAL).clamp(1, MOST);
+    let page = opened.store().changes_after(cursor, limit).await?;
+    let next = page.changes.last().map_or(cursor, |last| last.sequence);
+    if asked.format.as_deref() == Some("ndjson") {
+        let lines: String = page.changes.iter().map(|change| format!("{}\n", change.body)).collect();
+        let headers = [(header::CONTENT_TYPE, "application/x-ndjson".to_owned()), (CURSOR, next.to_string())];
+        return Ok((headers, lines).into_response());
+    }
+    let parse = |change: &afterglow_store::NumberedChange| serde_json::from_str(&change.body).unwrap_or_default();
+    let changes = page.changes.iter().map(parse).collect();
+    Ok(Json(Changes { changes, cursor: next, head: page.head }).into_response())
+}
+
+/// Where a list of lines ends.
+const CURSOR: header::HeaderName = header::HeaderName::from_static("x-cursor");

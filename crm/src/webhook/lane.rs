@@ -4,10 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use afterglow_domain::{DerivedId, Timestamp};
-use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
 use http::{HeaderValue, Method, header};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::breaker::{Admission, Breaker};
@@ -71,7 +70,8 @@ pub(super) async fn run_lane(
     mut state: LaneState,
     stop: CancellationToken,
 ) -> LaneState {
-    let mut in_flight = FuturesUnordered::new();
+    // Tasks of their own: one that is in the midst of a transaction goes on while this waits for the next claim.
+    let mut in_flight = JoinSet::new();
     loop {
         let now = (shared.clock)();
         let current = Arc::clone(&endpoint.borrow());
@@ -87,9 +87,14 @@ pub(super) async fn run_lane(
         if probe && !claimed.is_empty() {
             state.breaker.probe();
         }
-        in_flight.extend(claimed.into_iter().map(|delivery| attempt(&shared, Arc::clone(&current), delivery)));
+        for delivery in claimed {
+            in_flight.spawn(attempt(shared.clone(), Arc::clone(&current), delivery));
+        }
         tokio::select! {
-            Some(verdict) = in_flight.next() => state.learn(verdict, (shared.clock)()),
+            // One that panicked is taken for a failure; its claim lapses, and it is seen again.
+            Some(ended) = in_flight.join_next() => {
+                state.learn(ended.unwrap_or(Verdict::Failed { asked: None }), (shared.clock)());
+            }
             // What became due in the meantime does not wait for what is under way.
             () = tokio::time::sleep(pause(&state, now, shared.settings.poll)) => {}
             () = stop.cancelled(), if !stop.is_cancelled() => {}
@@ -114,7 +119,7 @@ async fn claim(shared: &Shared, endpoint: &Endpoint, room: usize, now: Timestamp
 }
 
 /// One attempt from claim to settlement.
-async fn attempt(shared: &Shared, endpoint: Arc<Endpoint>, delivery: Delivery) -> Verdict {
+async fn attempt(shared: Shared, endpoint: Arc<Endpoint>, delivery: Delivery) -> Verdict {
     let began = (shared.clock)();
     let request = match request(&endpoint, &delivery, began) {
         Ok(request) => request,

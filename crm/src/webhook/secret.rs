@@ -5,6 +5,7 @@ use std::fmt;
 use afterglow_domain::Timestamp;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use rand::TryRng as _;
 use secrecy::{ExposeSecret, SecretSlice};
 
 const PREFIX: &str = "whsec_";
@@ -34,6 +35,13 @@ impl SigningSecret {
     pub fn parse(text: &str) -> Result<Self, SecretError> {
         let encoded = text.strip_prefix(PREFIX).ok_or(SecretError::Prefix)?;
         Self::from_bytes(STANDARD.decode(encoded).map_err(|_| SecretError::Base64)?)
+    }
+
+    /// A new one of 32 random bytes; `None` if the system gives no randomness.
+    pub fn generate() -> Option<Self> {
+        let mut bytes = vec![0; 32];
+        rand::rngs::SysRng.try_fill_bytes(&mut bytes).ok()?;
+        Self::from_bytes(bytes).ok()
     }
 
     /// Takes 24 to 64 random bytes.

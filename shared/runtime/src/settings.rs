@@ -30,6 +30,8 @@ pub struct Settings {
     pub drafts: Drafts,
     /// The web console.
     pub console: Console,
+    /// What other systems are told.
+    pub feed: Feed,
     /// Health and metrics.
     pub ops: Ops,
     /// Keys that seal access tokens.
@@ -233,6 +235,29 @@ fn provider_name() -> String {
     "your organisation".into()
 }
 
+/// `[feed]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Feed {
+    /// How often it is looked for what changed and for what is due, in ms.
+    pub poll_ms: u64,
+    /// How long changes can be read again, in days.
+    pub keep_days: u32,
+    /// For a whole call of an endpoint, in ms.
+    pub timeout_ms: u64,
+    /// Networks beside the public internet that may be called, such as `10.1.0.0/16`. In the environment with commas.
+    #[serde(deserialize_with = "comma_texts")]
+    pub allowed_networks: Vec<String>,
+    /// Whether endpoints may be called over plain http.
+    pub plain_http: bool,
+}
+
+impl Default for Feed {
+    fn default() -> Self {
+        Self { poll_ms: 500, keep_days: 30, timeout_ms: 20_000, allowed_networks: Vec::new(), plain_http: false }
+    }
+}
+
 /// `[ops]`
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -309,7 +334,7 @@ impl Settings {
     /// The first setting whose value makes no sense, and what would; `None` if all do.
     pub fn senseless(&self) -> Option<(&'static str, String)> {
         let number = |value: usize| u64::try_from(value).unwrap_or(u64::MAX);
-        let bounds: [(&'static str, u64, u64, u64, &str); 10] = [
+        let bounds: [(&'static str, u64, u64, u64, &str); 13] = [
             ("ingest.confirm_deadline_ms", self.ingest.confirm_deadline_ms, 1, 4_500, "Meta waits 5 s for an answer"),
             (
                 "ingest.in_flight_max",
@@ -337,6 +362,9 @@ impl Settings {
             ),
             ("responder.send_timeout_ms", self.responder.send_timeout_ms, 100, 120_000, "how long Meta may take"),
             ("database.max_connections", self.database.max_connections.into(), 1, 10_000, "connections of one process"),
+            ("feed.poll_ms", self.feed.poll_ms, 10, 60_000, "how often it is looked for changes"),
+            ("feed.keep_days", self.feed.keep_days.into(), 1, 3_650, "how long changes are kept"),
+            ("feed.timeout_ms", self.feed.timeout_ms, 100, 60_000, "a claim on a delivery outlasts a call"),
             ("traces.sample_percent", self.traces.sample_percent.into(), 0, 100, "of a hundred webhooks"),
         ];
         let out = bounds.into_iter().find(|(_, value, least, most, _)| !(least..=most).contains(&value));
@@ -360,6 +388,7 @@ impl Default for Settings {
             responder: Responder::default(),
             drafts: Drafts::default(),
             console: Console::default(),
+            feed: Feed::default(),
             ops: Ops::default(),
             keys: Keys::default(),
             api: Api::default(),

@@ -10,9 +10,11 @@ CREATE TABLE feed_mark (
 );
 CREATE INDEX feed_mark_brand ON feed_mark (brand, id);
 
+-- floor: the last change that may have been removed for its age.
 CREATE TABLE feed_head (
     brand    TEXT NOT NULL PRIMARY KEY,
-    sequence BIGINT NOT NULL
+    sequence BIGINT NOT NULL,
+    floor    BIGINT NOT NULL DEFAULT 0
 );
 
 -- change: the id under which receivers know it. body: the CloudEvent, as every reader gets it.

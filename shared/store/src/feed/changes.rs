@@ -48,8 +48,8 @@ pub struct FeedPage {
 /// Where a feed stands.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct FeedTail {
-    /// The number of the oldest change that is kept; none if none is.
-    pub oldest: Option<u64>,
+    /// Changes up to this number may have been removed for their age; 0 if none was.
+    pub floor: u64,
     /// The number of the latest change there ever was.
     pub head: u64,
 }
@@ -79,8 +79,7 @@ const CONSENTS: Sql = Sql {
 };
 const AFTER: &str = "SELECT sequence, change, body FROM feed_change WHERE brand = $1 AND sequence > $2
     ORDER BY sequence LIMIT $3";
-const TAIL: &str = "SELECT (SELECT MIN(sequence) FROM feed_change WHERE brand = $1) AS oldest,
-    COALESCE((SELECT sequence FROM feed_head WHERE brand = $1), 0) AS head";
+const TAIL: &str = "SELECT floor, sequence AS head FROM feed_head WHERE brand = $1";
 
 row! {
     struct MarkColumns { id: i64, account: String, viewer: String, forgotten: bool, at_ms: i64 }
@@ -101,7 +100,7 @@ row! {
 }
 
 row! {
-    struct TailColumns { oldest: Option<i64>, head: i64 }
+    struct TailColumns { floor: i64, head: i64 }
 }
 
 /// Marks viewers whose rows were written in this transaction.
@@ -187,7 +186,13 @@ impl Store {
              ORDER BY c.at_ms LIMIT $2)";
         let old_attempts = "DELETE FROM feed_attempt WHERE seq IN
             (SELECT seq FROM feed_attempt WHERE at_ms < $1 ORDER BY at_ms LIMIT $2)";
+        let floor = "UPDATE feed_head SET floor = (SELECT MAX(c.sequence) FROM feed_change c
+                WHERE c.brand = feed_head.brand AND c.at_ms < $1)
+            WHERE EXISTS (SELECT 1 FROM feed_change c WHERE c.brand = feed_head.brand AND c.at_ms < $1)";
         let mut tx = self.engine.begin().await?;
+        on_tx!(&mut tx, |connection| {
+            sqlx::query(floor).bind(changes.millis()).execute(connection).await?;
+        });
         let mut gone = 0;
         for (sql, before) in [(old_changes, changes), (old_attempts, attempts)] {
             gone += on_tx!(&mut tx, |connection| {
@@ -331,10 +336,11 @@ impl BrandStore<'_> {
 
     /// Where the feed begins and ends.
     pub async fn feed_tail(&self) -> Result<FeedTail, StoreError> {
-        let row: TailColumns = on_read!(&self.store.engine, |pool| {
-            sqlx::query_as(TAIL).bind(self.brand.as_str()).fetch_one(pool).await?
+        let row: Option<TailColumns> = on_read!(&self.store.engine, |pool| {
+            sqlx::query_as(TAIL).bind(self.brand.as_str()).fetch_optional(pool).await?
         });
-        Ok(FeedTail { oldest: row.oldest.map(i64::unsigned_abs), head: row.head.unsigned_abs() })
+        let tail = |row: TailColumns| FeedTail { floor: row.floor.unsigned_abs(), head: row.head.unsigned_abs() };
+        Ok(row.map(tail).unwrap_or_default())
     }
 }
 

@@ -132,7 +132,7 @@ async fn what_a_change_tells(given: Given) {
     // What is old goes, and a reader can tell that it was there.
     assert_eq!(given.store.trim_feed(at(10_000), NOW, 9).await.unwrap(), 3);
     let tail = store.feed_tail().await.unwrap();
-    assert_eq!((tail.oldest, tail.head), (None, 3));
+    assert_eq!((tail.floor, tail.head), (3, 3));
 }
 
 fn endpoint(id: &str) -> FeedEndpoint {

@@ -1,0 +1,15 @@
+//! The service behind the feed: numbers what changed, gives it to endpoints, and delivers it.
+//!
+//! | file | what it holds |
+//! | --- | --- |
+//! | `render` | what is known of a viewer as the change that is told: pure |
+//! | `queue` | the deliveries as the store keeps them |
+//! | `service` | the loops |
+
+mod queue;
+mod render;
+mod service;
+
+pub use queue::{StoreQueue, secret_context};
+pub use render::render;
+pub use service::{FeedService, FeedSettings};
