@@ -39,7 +39,9 @@ pub use access::{LINK_MS, Oidc, OidcError, OidcOptions, PasswordError, Token, ha
 pub use api::openapi;
 
 use access::second_factor;
-use pages::{brands, held, ledger, live, moderation, ops, people, rules, stories, switches, triage, viewer, writing};
+use pages::{
+    brands, held, ledger, live, moderation, ops, people, rollout, rules, stories, switches, triage, viewer, writing,
+};
 use problem::Problem;
 
 /// What the console is given.
@@ -109,14 +111,17 @@ pub fn router(console: Console) -> Router {
         .route("/b/{brand}/moderation", get(moderation::show))
         .route("/b/{brand}/moderation/{interaction}", post(moderation::change))
         .route("/b/{brand}/stories", get(stories::show))
+        .route("/b/{brand}/stories/watch", post(stories::change_watch))
         .route("/b/{brand}/observe", post(stories::observe))
         .route("/b/{brand}/daily-log", get(stories::daily_log))
         .route("/b/{brand}/rules", get(rules::show).post(rules::change))
         .route("/b/{brand}/rules/{version}", post(rules::back_to))
+        .route("/b/{brand}/rollout", post(rollout::change))
         .route("/b/{brand}/switches", post(switches::change))
         .route("/b/{brand}/decisions", get(ledger::decisions))
         .route("/b/{brand}/audit", get(ledger::audit))
         .route("/ops", get(ops::show))
+        .route("/ops/dead-letters/{lane}", post(ops::replay_dead))
         .route("/ops/quarantine/{id}", post(ops::replay))
         .route("/people", get(people::show).post(people::change))
         .route("/me", get(second_factor::own))

@@ -7,11 +7,14 @@ pub(crate) mod live;
 pub(crate) mod moderation;
 pub(crate) mod ops;
 pub(crate) mod people;
+pub(crate) mod rollout;
 pub(crate) mod rules;
+pub(crate) mod snippets;
 pub(crate) mod stories;
 pub(crate) mod switches;
 pub(crate) mod triage;
 pub(crate) mod viewer;
+pub(crate) mod what_if;
 pub(crate) mod writing;
 
 use afterglow_domain::{AccountId, BrandId, DAY_MS, Timestamp, ViewerId, ViewerKey, Window, WindowRule};

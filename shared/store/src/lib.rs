@@ -55,6 +55,7 @@
 //! | `brand_transfer` | a brand as a whole: written out, taken in elsewhere, removed |
 //! | `brand_scope` | what a brand's console and API may read |
 
+mod account_health;
 mod amendments;
 mod api_tokens;
 mod attention;
@@ -93,10 +94,12 @@ mod second_factor;
 mod sends;
 mod sessions;
 mod shared_work;
+mod story_watch;
 mod totals;
 mod viewers;
 mod waiting;
 
+pub use account_health::AccountHealth;
 pub use amendments::Parked;
 pub use api_tokens::ApiToken;
 pub use attention::Claim;

@@ -33,6 +33,7 @@ pub(super) const TABLES: &[Table] = &[
     table("account", Fate::Carried, "brand = $1", &["id"]),
     table("brand_document", Fate::Carried, "brand = $1", &["version"]),
     table("second_factor_brand", Fate::Carried, "brand = $1", &["brand"]),
+    table("story_watch", Fate::Carried, "brand = $1", &["brand", "story"]),
     table("retention", Fate::Carried, "brand = $1", &["kind"]),
     table("link", Fate::Carried, "brand = $1", &["code"]),
     table(

@@ -16,6 +16,8 @@ on_both!(
     a_session_lasts_until_it_ends,
     a_link_signs_in_once,
     attempts_are_counted,
+    a_story_has_one_who_answers,
+    accounts_tell_how_they_do,
     a_second_factor_is_given_used_and_taken,
     one_stands_between_two_factors_for_a_while,
     brands_ask_for_a_second_factor,
@@ -53,6 +55,37 @@ async fn people_may_what_they_were_granted(given: Given) {
     assert_eq!(ada.role(&BrandId::new("umbra")), Some(Role::Manager));
     store.grant("ada@example.org", None, None).await.unwrap();
     assert_eq!(store.people().await.unwrap()[0].everywhere(), None);
+}
+
+async fn a_story_has_one_who_answers(given: Given) {
+    ready(&given).await;
+    let lumen = lumen();
+    let brand = given.store.brand(&lumen);
+    assert_eq!(brand.watch_story("s1", "ada@example.org", NOW).await.unwrap(), "ada@example.org");
+    assert_eq!(brand.watch_story("s1", "bob@example.org", at(1)).await.unwrap(), "ada@example.org", "who was first");
+    assert!(!brand.leave_story("s1", "bob@example.org").await.unwrap(), "it is not Bob's to leave");
+    assert_eq!(brand.story_watchers(NOW).await.unwrap().get("s1").map(String::as_str), Some("ada@example.org"));
+    assert!(brand.story_watchers(at(1)).await.unwrap().is_empty());
+    let umbra = BrandId::new("umbra");
+    assert!(given.store.brand(&umbra).story_watchers(NOW).await.unwrap().is_empty(), "another brand's");
+    assert!(!given.store.brand(&umbra).leave_story("s1", "ada@example.org").await.unwrap());
+    assert!(brand.leave_story("s1", "ada@example.org").await.unwrap());
+    assert_eq!(brand.watch_story("s1", "bob@example.org", at(2)).await.unwrap(), "bob@example.org");
+}
+
+async fn accounts_tell_how_they_do(given: Given) {
+    ready(&given).await;
+    let store = &given.store;
+    let before = store.account_health(NOW.minus(1_000), NOW).await.unwrap();
+    assert!(!before.is_empty() && before.iter().all(|one| one.heard.is_none() && one.by_webhook + one.by_sweep == 0));
+    let heard = message("mila", 59_500);
+    let swept = Interaction { source: afterglow_domain::Source::Reconcile, ..message("mila", 59_600) };
+    let old = message("mila", 1);
+    apply(store, &[heard.clone(), swept, old]).await;
+    let health = store.account_health(NOW.minus(1_000), at(100)).await.unwrap();
+    let own = health.iter().find(|one| one.account == heard.account).unwrap();
+    assert_eq!((own.by_webhook, own.by_sweep, own.heard), (1, 1, Some(heard.received)));
+    assert!(health.iter().filter(|one| one.account != heard.account).all(|one| one.by_webhook == 0));
 }
 
 async fn a_second_factor_is_given_used_and_taken(given: Given) {
