@@ -14,6 +14,7 @@ mod interpret;
 mod journal;
 mod keys;
 mod kill_switch;
+mod kpis;
 mod link;
 mod migrate;
 mod moderation;
@@ -101,6 +102,13 @@ enum Command {
     /// Spam and abuse that was found: list, clear, hide
     #[command(subcommand)]
     Moderation(moderation::Command),
+    /// A brand's figures: response times, replies, sales, opt-outs, by account, play, snippet or operator
+    Kpis(kpis::Options),
+    /// A brand's week, as Markdown: what to keep, change and stop
+    Report(kpis::ReportOptions),
+    /// Experiments: how many viewers one needs
+    #[command(subcommand)]
+    Experiment(kpis::ExperimentCommand),
     /// What other systems are told: endpoints, changes, attempts, dead letters
     #[command(subcommand)]
     Feed(feed::Command),
@@ -155,6 +163,9 @@ fn main() -> anyhow::Result<ExitCode> {
         Command::Observe(options) => observe::run(&options, &settings),
         Command::Viewer(command) => viewer::run(&command, &settings),
         Command::Decisions(command) => decisions::run(&command, &settings),
+        Command::Kpis(options) => kpis::run(&options, &settings),
+        Command::Report(options) => kpis::report(&options, &settings),
+        Command::Experiment(command) => kpis::experiment(&command),
         Command::Feed(command) => feed::run(&command, &settings),
         Command::Snippet(command) => snippet::run(&command, &settings),
         Command::Moderation(command) => moderation::run(&command, &settings),

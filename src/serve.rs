@@ -15,6 +15,7 @@ use afterglow_ingest::{
     SubscriptionKeeper, Sweep, TokenKeeper, UnderWay, callbacks_router, connect_router, conversions_router,
     keep_quarantine, links_router,
 };
+use afterglow_insights::KpiKeeper;
 use afterglow_meta::AppSecrets;
 use afterglow_meta::graph::GraphClient;
 use afterglow_responder::{Policy, Responder, ResponderOptions, decide, runtime_sleep};
@@ -426,6 +427,18 @@ impl Parts {
         let done = stop.clone();
         services.spawn("crm", async move {
             service.run(done).await;
+            Ok::<(), std::convert::Infallible>(())
+        });
+        let figures = KpiKeeper {
+            store: self.store.clone(),
+            clock: Arc::clone(&self.clock),
+            every: Duration::from_millis(feed.poll_ms) * 4,
+            unreachable: crate::kpis::unreachable,
+            holder: format!("{}-{now}", std::process::id()),
+        };
+        let done = stop.clone();
+        services.spawn("figures", async move {
+            figures.run(done).await;
             Ok::<(), std::convert::Infallible>(())
         });
         Ok(())

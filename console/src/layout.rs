@@ -72,6 +72,7 @@ pub(crate) fn brand_page(title: &str, room: &InBrand, here: &str, live: bool, ma
         ("/held", "Review"),
         ("/moderation", "Moderation"),
         ("/stories", "Stories"),
+        ("/insights", "Figures"),
         ("/rules", "Rules"),
         ("/decisions", "Decisions"),
         ("/audit", "Audit"),

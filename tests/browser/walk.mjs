@@ -150,6 +150,15 @@ await step("a stop wins over a person who types", async () => {
   return (await text("#said")).trim();
 });
 await step("review", async () => { await go(`${brand}/held`); await look("held"); });
+await step("figures", async () => {
+  await go(`${brand}/insights`);
+  await until(() => /Response time, machine, median/.test(document.body.innerText));
+  await look("figures");
+  await go(`${brand}/insights?by=play`);
+  check((await text("main")).includes("story-reply"), "no figures by play");
+  await go(`${brand}/insights/week`);
+  await look("week");
+});
 await step("moderation", async () => { await go(`${brand}/moderation`); await look("moderation"); });
 await step("names are pasted, and wrong ones come back", async () => {
   await go(`${brand}/stories`);

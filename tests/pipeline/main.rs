@@ -13,6 +13,7 @@ mod conversations;
 mod crash;
 mod faults;
 mod feed;
+mod figures;
 mod flow;
 mod forgetting;
 mod installation;

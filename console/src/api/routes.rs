@@ -2,6 +2,7 @@
 
 use afterglow_crm::{daily_log_of, to_csv, to_json};
 use afterglow_domain::{AccountId, Timestamp, ViewerId, ViewerKey};
+use afterglow_insights::{days_before, figures, sums_of};
 use afterglow_runtime::error_chain;
 use afterglow_scorer::{explain, standing};
 use afterglow_store::ViewerRow;
@@ -26,7 +27,7 @@ const EXPLAINED: u32 = 5_000;
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Afterglow", description = "Reads what a brand keeps of its viewers. Tokens: `afterglow api-token add`."),
-    paths(triage, viewers, viewer, explained, interactions, decisions, daily_log, changes),
+    paths(triage, viewers, viewer, explained, interactions, decisions, daily_log, changes, kpis),
     modifiers(&Bearer)
 )]
 pub(super) struct Description;
@@ -214,3 +215,30 @@ pub(super) async fn changes(opened: Opened, Query(asked): Query<Following>) -> R
 
 /// Where a list of lines ends.
 const CURSOR: header::HeaderName = header::HeaderName::from_static("x-cursor");
+
+#[derive(Deserialize)]
+pub(super) struct Period {
+    since: Option<String>,
+    until: Option<String>,
+    by: Option<String>,
+}
+
+/// A brand's figures between two days of its time zone, both included; usually the last 28. `by`: all, account, play, snippet or operator.
+/// A figure is a share with what it is a share of, a time that most did not exceed, or unknown with the reason.
+#[utoipa::path(get, path = "/v1/brands/{brand}/kpis", security(("token" = [])),
+    params(("brand" = String, Path), ("since" = Option<String>, Query), ("until" = Option<String>, Query), ("by" = Option<String>, Query)),
+    responses((status = 200, body = Object), (status = 400), (status = 401), (status = 404)))]
+pub(super) async fn kpis(opened: Opened, Query(asked): Query<Period>) -> Result<Response, Failure> {
+    let until = asked.until.unwrap_or_else(|| opened.now.day_in(&opened.brand.time_zone));
+    let no_day = || Failure::Bad("since and until are days, YYYY-MM-DD".into());
+    let usual = days_before(&until, 27).ok_or_else(no_day)?;
+    let since = asked.since.unwrap_or(usual);
+    days_before(&since, 0).ok_or_else(no_day)?;
+    let by = asked.by.as_deref().unwrap_or("all");
+    if !["all", "account", "play", "snippet", "operator"].contains(&by) {
+        return Err(Failure::Bad(format!("by={by}: expected all, account, play, snippet or operator")));
+    }
+    let items = sums_of(&opened.store(), by, (&since, &until)).await?;
+    let items: std::collections::BTreeMap<_, _> = items.iter().map(|(item, sums)| (item, figures(sums))).collect();
+    Ok(Json(serde_json::json!({ "since": since, "until": until, "by": by, "items": items })).into_response())
+}

@@ -36,6 +36,7 @@
 //! | `drafts` | drafts of answers, and what they cost |
 //! | `waiting` | intents that wait: how long, and those for which it is too late |
 //! | `feed` | what other systems are told of viewers |
+//! | `kpis` | the counts behind a brand's figures |
 //! | `safety` | how many automated sends did harm |
 //! | `moderation` | spam and abuse, and what is done about it |
 //! | `intents` | the responder's judgement, and what is due |
@@ -79,6 +80,7 @@ mod identities;
 mod intents;
 mod interactions;
 mod kill_switches;
+mod kpis;
 mod links;
 mod migrate;
 mod moderation;
@@ -122,6 +124,7 @@ pub use identities::IdentityAttempt;
 pub use intents::{JudgeTerms, Judged, Reservation};
 pub use interactions::{Applied, FoldInput, FoldOutput, ViewerFold};
 pub use kill_switches::{KillSwitch, SetSwitch};
+pub use kpis::{KpiChange, KpiCount, WrittenSend};
 pub use links::Link;
 pub use migrate::SCHEMA_VERSION;
 pub use moderation::{Flag, FlagAction, FlagTask, FlagVerdict, NewFlag};

@@ -48,6 +48,7 @@ const MIGRATIONS: &[(i64, &str, Sql)] = &[
     migration!(15, "0015_schema_floor"),
     migration!(16, "0016_safety"),
     migration!(17, "0017_feed"),
+    migration!(18, "0018_kpis"),
     migration!(40, "0040_access"),
     migration!(41, "0041_story_watch"),
 ];

@@ -15,6 +15,7 @@ mod fence;
 mod forgotten;
 mod given;
 mod interactions;
+mod kpis;
 mod outbox;
 mod plays;
 mod quarantine;

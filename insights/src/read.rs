@@ -1,0 +1,76 @@
+//! Sums and weeks, read from the store.
+
+use std::collections::BTreeMap;
+
+use afterglow_domain::{DAY_MS, Timestamp};
+use afterglow_store::{Brand, BrandStore, StoreError};
+
+use crate::kpi::Sums;
+use crate::report::{Week, WeeklyReport, weekly};
+
+/// The day that is `days` before another, both `YYYY-MM-DD`; `None` if the text is no day.
+pub fn days_before(day: &str, days: i64) -> Option<String> {
+    let noon: jiff::Timestamp = format!("{day}T12:00:00Z").parse().ok()?;
+    Some(Timestamp::from_millis(noon.as_millisecond() - days * DAY_MS).day_in("UTC"))
+}
+
+/// The sums of a dimension's items (`all`, `account`, `play`, `snippet`, `operator`) between two days, both included.
+pub async fn sums_of(
+    store: &BrandStore<'_>,
+    dim: &str,
+    (since, until): (&str, &str),
+) -> Result<BTreeMap<String, Sums>, StoreError> {
+    let mut items = BTreeMap::<String, Sums>::new();
+    for ((_, _, item, measure), n) in store.kpi_days(dim, since, until).await? {
+        *items.entry(item).or_default().entry(measure).or_default() += n;
+    }
+    Ok(items)
+}
+
+/// The sums of everything, day by day.
+pub async fn days_of(
+    store: &BrandStore<'_>,
+    (since, until): (&str, &str),
+) -> Result<BTreeMap<String, Sums>, StoreError> {
+    let mut days = BTreeMap::<String, Sums>::new();
+    for ((day, _, _, measure), n) in store.kpi_days("all", since, until).await? {
+        *days.entry(day).or_default().entry(measure).or_default() += n;
+    }
+    Ok(days)
+}
+
+/// The report of the week that ends with a day; `None` if the text is no day.
+pub async fn week_of(store: &BrandStore<'_>, brand: &Brand, until: &str) -> Result<Option<WeeklyReport>, StoreError> {
+    let (Some(since), Some(before), Some(before_that)) =
+        (days_before(until, 6), days_before(until, 7), days_before(until, 13))
+    else {
+        return Ok(None);
+    };
+    let one = |mut items: BTreeMap<String, Sums>| items.remove("").unwrap_or_default();
+    let days = (since.as_str(), until);
+    let week = Week {
+        all: one(sums_of(store, "all", days).await?),
+        before: one(sums_of(store, "all", (&before_that, &before)).await?),
+        plays: sums_of(store, "play", days).await?,
+        snippets: sums_of(store, "snippet", days).await?,
+        operators: sums_of(store, "operator", days).await?,
+    };
+    Ok(Some(weekly(&brand.name, days, &week, brand.settings.safety.stops_percent)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days() {
+        for (day, days, expected) in [
+            ("2026-03-01", 1, Some("2026-02-28")),
+            ("2026-01-01", 7, Some("2025-12-25")),
+            ("yesterday", 1, None),
+            ("2026-02-30", 0, None),
+        ] {
+            assert_eq!(days_before(day, days).as_deref(), expected, "{day}");
+        }
+    }
+}

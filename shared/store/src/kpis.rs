@@ -1,0 +1,221 @@
+//! The counts behind a brand's figures: what each viewer adds, and the sums.
+
+use std::collections::{BTreeMap, HashMap};
+
+use afterglow_domain::{AccountId, Timestamp, ViewerId, ViewerKey};
+
+use crate::engine::{Tx, on_read, on_tx, row};
+use crate::{BrandStore, StoreError};
+
+/// A message that was written to a viewer, as the figures need it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WrittenSend {
+    /// When the call began.
+    pub at: Timestamp,
+    /// By which play.
+    pub play: String,
+    /// The snippet that was said, if one was.
+    pub snippet: Option<String>,
+    /// Who wrote it, if a person did.
+    pub person: Option<String>,
+    /// Meta took it.
+    pub sent: bool,
+    /// Meta's error code, if it refused.
+    pub code: Option<i64>,
+    /// Its subcode.
+    pub subcode: Option<i64>,
+}
+
+/// A count: day, dimension, which of it, measure, and how much.
+pub type KpiCount = ((String, String, String, String), i64);
+
+/// A change of one viewer's counts: as JSON, and what it changes of the sums.
+#[derive(Debug, Clone)]
+pub struct KpiChange {
+    /// Who.
+    pub viewer: ViewerKey,
+    /// What they add now, as JSON.
+    pub counts: String,
+    /// What that changes.
+    pub changes: Vec<KpiCount>,
+}
+
+const WRITTEN: &str = "SELECT started_ms, play, snippet, by_person, status, error_code, error_subcode FROM send
+    WHERE brand = $1 AND account = $2 AND viewer = $3 AND started_ms IS NOT NULL AND status IN ('sent', 'failed')
+    ORDER BY started_ms, id";
+const STOPS: &str = "SELECT occurred_ms FROM consent_log
+    WHERE brand = $1 AND account = $2 AND viewer = $3 AND state = 'opted_out' ORDER BY occurred_ms";
+const PUT: &str = "INSERT INTO kpi_viewer (brand, account, viewer, counts) VALUES ($1, $2, $3, $4)
+    ON CONFLICT (account, viewer) DO UPDATE SET counts = excluded.counts";
+const ADD: &str = "INSERT INTO kpi_day (brand, day, dim, item, measure, value) VALUES ($1, $2, $3, $4, $5, $6)
+    ON CONFLICT (brand, dim, day, item, measure) DO UPDATE SET value = kpi_day.value + excluded.value";
+const HEAD: &str = "INSERT INTO kpi_head (brand, sequence) VALUES ($1, $2)
+    ON CONFLICT (brand) DO UPDATE SET sequence = excluded.sequence";
+
+row! {
+    struct WrittenColumns {
+        started_ms: i64,
+        play: String,
+        snippet: Option<String>,
+        by_person: Option<String>,
+        status: String,
+        error_code: Option<i64>,
+        error_subcode: Option<i64>,
+    }
+}
+
+row! {
+    struct DayColumns { item: String, day: String, measure: String, value: i64 }
+}
+
+impl BrandStore<'_> {
+    /// What was written to a viewer and came to an end, by time.
+    pub async fn written_to(&self, viewer: &ViewerKey) -> Result<Vec<WrittenSend>, StoreError> {
+        let rows: Vec<WrittenColumns> = on_read!(&self.store.engine, |pool| {
+            sqlx::query_as(WRITTEN)
+                .bind(self.brand.as_str())
+                .bind(viewer.account.as_str())
+                .bind(viewer.viewer.as_str())
+                .fetch_all(pool)
+                .await?
+        });
+        let decode = |row: WrittenColumns| WrittenSend {
+            at: Timestamp::from_millis(row.started_ms),
+            play: row.play,
+            snippet: row.snippet,
+            person: row.by_person,
+            sent: row.status == "sent",
+            code: row.error_code,
+            subcode: row.error_subcode,
+        };
+        Ok(rows.into_iter().map(decode).collect())
+    }
+
+    /// When a viewer said stop, by time.
+    pub async fn stops_of(&self, viewer: &ViewerKey) -> Result<Vec<Timestamp>, StoreError> {
+        let rows: Vec<i64> = on_read!(&self.store.engine, |pool| {
+            sqlx::query_scalar(STOPS)
+                .bind(self.brand.as_str())
+                .bind(viewer.account.as_str())
+                .bind(viewer.viewer.as_str())
+                .fetch_all(pool)
+                .await?
+        });
+        Ok(rows.into_iter().map(Timestamp::from_millis).collect())
+    }
+
+    /// Viewers of whom changes after `after` tell, at most of `limit` changes; and the last of these.
+    pub async fn changed_viewers(&self, after: u64, limit: u32) -> Result<(Vec<ViewerKey>, u64), StoreError> {
+        let sql = "SELECT account, viewer, MAX(sequence) FROM
+                (SELECT account, viewer, sequence FROM feed_change WHERE brand = $1 AND sequence > $2
+                 ORDER BY sequence LIMIT $3) AS page
+            GROUP BY account, viewer ORDER BY account, viewer";
+        let rows: Vec<(String, String, i64)> = on_read!(&self.store.engine, |pool| {
+            sqlx::query_as(sql)
+                .bind(self.brand.as_str())
+                .bind(i64::try_from(after).unwrap_or(i64::MAX))
+                .bind(i64::from(limit))
+                .fetch_all(pool)
+                .await?
+        });
+        let last = rows.iter().map(|(_, _, sequence)| sequence.unsigned_abs()).max().unwrap_or(after);
+        let key = |(account, viewer, _)| ViewerKey { account: AccountId::new(account), viewer: ViewerId::new(viewer) };
+        Ok((rows.into_iter().map(key).collect(), last))
+    }
+
+    /// Up to which change the figures are.
+    pub async fn kpi_head(&self) -> Result<u64, StoreError> {
+        let sql = "SELECT sequence FROM kpi_head WHERE brand = $1";
+        let head: Option<i64> = on_read!(&self.store.engine, |pool| {
+            sqlx::query_scalar(sql).bind(self.brand.as_str()).fetch_optional(pool).await?
+        });
+        Ok(head.unwrap_or(0).unsigned_abs())
+    }
+
+    /// What viewers added when they were counted last, as JSON.
+    pub async fn kpi_counts(&self, viewers: &[ViewerKey]) -> Result<HashMap<ViewerKey, String>, StoreError> {
+        let sql = "SELECT counts FROM kpi_viewer WHERE brand = $1 AND account = $2 AND viewer = $3";
+        let mut all = HashMap::new();
+        for viewer in viewers {
+            let counts: Option<String> = on_read!(&self.store.engine, |pool| {
+                sqlx::query_scalar(sql)
+                    .bind(self.brand.as_str())
+                    .bind(viewer.account.as_str())
+                    .bind(viewer.viewer.as_str())
+                    .fetch_optional(pool)
+                    .await?
+            });
+            all.extend(counts.map(|counts| (viewer.clone(), counts)));
+        }
+        Ok(all)
+    }
+
+    /// Writes what viewers add now, changes the sums by it, and notes up to which change they are: in one transaction. One process at a
+    /// time may call it for a brand.
+    pub async fn count_kpis(&self, counted: &[KpiChange], head: u64) -> Result<(), StoreError> {
+        let mut tx = self.store.engine.begin().await?;
+        let mut sums = BTreeMap::<&(String, String, String, String), i64>::new();
+        for change in counted {
+            on_tx!(&mut tx, |connection| {
+                sqlx::query(PUT)
+                    .bind(self.brand.as_str())
+                    .bind(change.viewer.account.as_str())
+                    .bind(change.viewer.viewer.as_str())
+                    .bind(&change.counts)
+                    .execute(connection)
+                    .await?;
+            });
+            for (place, n) in &change.changes {
+                *sums.entry(place).or_default() += n;
+            }
+        }
+        for ((day, dim, item, measure), n) in sums.into_iter().filter(|(_, n)| *n != 0) {
+            on_tx!(&mut tx, |connection| {
+                sqlx::query(ADD)
+                    .bind(self.brand.as_str())
+                    .bind(day)
+                    .bind(dim)
+                    .bind(item)
+                    .bind(measure)
+                    .bind(n)
+                    .execute(connection)
+                    .await?;
+            });
+        }
+        self.note_head(&mut tx, head).await?;
+        tx.commit().await
+    }
+
+    /// Forgets all figures, to count them from the beginning; what was counted of persons who are gone goes with them.
+    pub async fn clear_kpis(&self, head: u64) -> Result<(), StoreError> {
+        let mut tx = self.store.engine.begin().await?;
+        for sql in ["DELETE FROM kpi_viewer WHERE brand = $1", "DELETE FROM kpi_day WHERE brand = $1"] {
+            on_tx!(&mut tx, |connection| {
+                sqlx::query(sql).bind(self.brand.as_str()).execute(connection).await?;
+            });
+        }
+        self.note_head(&mut tx, head).await?;
+        tx.commit().await
+    }
+
+    async fn note_head(&self, tx: &mut Tx, head: u64) -> Result<(), StoreError> {
+        on_tx!(tx, |connection| {
+            sqlx::query(HEAD)
+                .bind(self.brand.as_str())
+                .bind(i64::try_from(head).unwrap_or(i64::MAX))
+                .execute(connection)
+                .await?;
+        });
+        Ok(())
+    }
+
+    /// The sums of the days from `since` to `until` (both `YYYY-MM-DD`, both included), of one dimension: by day, item and measure.
+    pub async fn kpi_days(&self, dim: &str, since: &str, until: &str) -> Result<Vec<KpiCount>, StoreError> {
+        let sql = "SELECT item, day, measure, value FROM kpi_day
+            WHERE brand = $1 AND dim = $2 AND day >= $3 AND day <= $4 AND value <> 0 ORDER BY day, item, measure";
+        let rows: Vec<DayColumns> = on_read!(&self.store.engine, |pool| {
+            sqlx::query_as(sql).bind(self.brand.as_str()).bind(dim).bind(since).bind(until).fetch_all(pool).await?
+        });
+        Ok(rows.into_iter().map(|row| ((row.day, dim.to_owned(), row.item, row.measure), row.value)).collect())
+    }
+}
