@@ -242,8 +242,8 @@ impl Oidc {
         let claims = token
             .claims(&verifier, &Nonce::new(nonce.to_owned()))
             .map_err(|error| OidcError::Token(error_chain(&error)))?;
-        let verified = claims.email_verified() == Some(true);
-        let email = claims.email().filter(|_| verified).map(|email| email.as_str().trim().to_lowercase());
+        let certain = claims.email_verified() == Some(true);
+        let email = claims.email().filter(|_| certain).map(|email| email.as_str().trim().to_lowercase());
         let name = claims.name().and_then(|name| name.get(None)).map(|name| name.as_str().to_owned());
         Ok(Vouched { subject: claims.subject().as_str().to_owned(), email, name })
     }

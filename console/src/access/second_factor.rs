@@ -96,7 +96,7 @@ async fn prove(console: &Console, person: &str, code: &str) -> Result<Result<Pro
     let proof = if code.chars().filter(char::is_ascii_alphanumeric).count() > 6 {
         store.use_recovery_code(person, &recovery_hash(code)).await?.then_some(Proof::Recovery)
     } else {
-        let shared = Shared::open(&sealed, keys(console)?, Purpose::Kept, person).map_err(unsealed)?;
+        let shared = Shared::open(&sealed, keys(console)?, Purpose::Kept, person).map_err(|error| unsealed(&error))?;
         match shared.step(code, now) {
             Some(step) => store.use_totp_step(person, step).await?.then_some(Proof::App),
             None => None,
@@ -111,8 +111,8 @@ fn keys(console: &Console) -> Result<&afterglow_runtime::Keyring, Problem> {
     console.keyring.as_deref().ok_or(Problem::NoKey)
 }
 
-fn unsealed(error: afterglow_runtime::KeyringError) -> Problem {
-    tracing::error!(error = %error_chain(&error), "a second factor cannot be sealed or opened");
+fn unsealed(error: &afterglow_runtime::KeyringError) -> Problem {
+    tracing::error!(error = %error_chain(error), "a second factor cannot be sealed or opened");
     Problem::NoKey
 }
 
@@ -147,7 +147,7 @@ async fn own_page(
             Some(offered) => offered,
             None => Shared::new(&person.id).ok_or(Problem::NoRandomness)?,
         };
-        let sealed = shared.seal(keys, Purpose::Offered, &person.id).map_err(unsealed)?;
+        let sealed = shared.seal(keys, Purpose::Offered, &person.id).map_err(|error| unsealed(&error))?;
         html! {
             p { "Take the picture with an app for codes, or type the secret into it. Then show that it works." }
             @if let Some(picture) = shared.picture() { (PreEscaped(picture)) }
@@ -181,14 +181,12 @@ pub(crate) async fn change(
 ) -> Result<Response, Problem> {
     let person = visitor.person.id.as_str();
     if visitor.person.has_totp {
-        return match prove(&console, person, fields.get("code")).await? {
-            Err((status, text)) => Ok((status, own_page(&console, &visitor, None, text).await?).into_response()),
-            Ok(_) => {
-                console.store.remove_second_factor(person).await?;
-                note(&console, person, "second_factor_off").await?;
-                Ok(Redirect::to("/me").into_response())
-            }
-        };
+        if let Err((status, text)) = prove(&console, person, fields.get("code")).await? {
+            return Ok((status, own_page(&console, &visitor, None, text).await?).into_response());
+        }
+        console.store.remove_second_factor(person).await?;
+        note(&console, person, "second_factor_off").await?;
+        return Ok(Redirect::to("/me").into_response());
     }
     let keys = keys(&console)?;
     let offer = hex::decode(fields.get("offer")).map_err(|_| Problem::Stale)?;
@@ -199,7 +197,7 @@ pub(crate) async fn change(
     };
     let codes = recovery_codes().ok_or(Problem::NoRandomness)?;
     let hashes: Vec<Vec<u8>> = codes.iter().map(|code| recovery_hash(code)).collect();
-    let sealed = shared.seal(keys, Purpose::Kept, person).map_err(unsealed)?;
+    let sealed = shared.seal(keys, Purpose::Kept, person).map_err(|error| unsealed(&error))?;
     console.store.put_second_factor(person, &sealed, step, &hashes, &visitor.token_hash).await?;
     note(&console, person, "second_factor_on").await?;
     let main = html! {

@@ -104,7 +104,7 @@ pub(super) async fn enter(console: &Console, person: &str, action: &str) -> Resu
     let step = SecondStep { person: person.to_owned(), action: action.to_owned() };
     console.store.begin_second_step(&token.hash(), &step, now, now.plus(STEP_MS)).await?;
     let cookie = set_cookie(console, STEP_COOKIE, token.secret(), "Strict", STEP_MS);
-    Ok(go_on("/sign-in/second", [cookie]))
+    Ok(go_on("/sign-in/second", &[cookie]))
 }
 
 /// Opens a session for who has shown everything that is asked of them.
@@ -123,7 +123,7 @@ pub(super) async fn open_session(
     let deed = Deed { person, brand: None, action, viewer: None, detail };
     console.store.note_deed(&deed, now).await?;
     let session = set_cookie(console, COOKIE, token.secret(), "Strict", IDLE_MS);
-    Ok(go_on("/", [session, set_cookie(console, STEP_COOKIE, "", "Strict", 0)]))
+    Ok(go_on("/", &[session, set_cookie(console, STEP_COOKIE, "", "Strict", 0)]))
 }
 
 /// A cookie that no script reads, and that travels encrypted where pages do.
@@ -133,7 +133,7 @@ pub(super) fn set_cookie(console: &Console, name: &str, value: &str, same_site: 
 }
 
 /// Leads on, by a redirect.
-fn go_on<const N: usize>(path: &str, cookies: [String; N]) -> Response {
+fn go_on<const N: usize>(path: &str, cookies: &[String; N]) -> Response {
     let mut response = Redirect::to(path).into_response();
     for cookie in cookies.iter().filter_map(|cookie| HeaderValue::from_str(cookie).ok()) {
         response.headers_mut().append(header::SET_COOKIE, cookie);

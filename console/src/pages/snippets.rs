@@ -24,7 +24,7 @@ pub(crate) fn picker(room: &InBrand, username: Option<&str>) -> Markup {
         for language in std::iter::once(settings.language).chain(others) {
             match compose((name, snippet), &brand, Some(language), username) {
                 Ok(message) => {
-                    filled.push(Filled { name: named(name, language, settings.language), text: message.text })
+                    filled.push(Filled { name: named(name, language, settings.language), text: message.text });
                 }
                 Err(error) => broken.push(format!("{}: {error}", named(name, language, settings.language))),
             }
