@@ -7,7 +7,7 @@ use afterglow_runtime::{Settings, error_chain};
 use afterglow_store::{SCHEMA_VERSION, Store};
 use serde::Serialize;
 
-use crate::installation::{clock, keyring, open_bus, open_store};
+use crate::installation::{clock, keyring, oidc, open_bus, open_store};
 
 /// Checks the database, its schema, the broker's queues, the keys, the secrets and the clock
 #[derive(clap::Args)]
@@ -58,6 +58,7 @@ pub(crate) async fn run(options: &Options, settings: &Settings) -> anyhow::Resul
         Err(error) => bad("keys", format!("{error:#}"), "`afterglow keys generate`, then set keys.ring"),
     });
     findings.extend(secrets(settings));
+    findings.extend(sign_in(settings).await);
     let well = findings.iter().all(|finding| finding.ok);
     for finding in &findings {
         if options.json {
@@ -123,6 +124,19 @@ async fn bus(settings: &Settings) -> Vec<Finding> {
     }
     bus.close().await;
     findings
+}
+
+/// The identity provider, if one is set: whether it answers, and where it has to send people back to.
+async fn sign_in(settings: &Settings) -> Option<Finding> {
+    let base = settings.console.public_url.clone().unwrap_or_else(|| format!("http://{}", settings.console.listen));
+    let oidc = match oidc(settings, &base) {
+        Ok(oidc) => oidc?,
+        Err(error) => return Some(bad("sign-in", format!("{error:#}"), "correct console.oidc.issuer")),
+    };
+    Some(match oidc.check().await {
+        Ok(found) => good("sign-in", found),
+        Err(error) => bad("sign-in", error_chain(&error), "is console.oidc.issuer right, and reached from here?"),
+    })
 }
 
 fn secrets(settings: &Settings) -> Vec<Finding> {

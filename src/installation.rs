@@ -86,6 +86,20 @@ pub(crate) async fn open_bus(settings: &Settings, service: &str) -> anyhow::Resu
     .with_context(|| format!("cannot open the bus at {shown}: is it there, and is bus.url right?"))
 }
 
+/// The identity provider by which people sign in, if one is set. `base`: where people reach the console.
+pub(crate) fn oidc(settings: &Settings, base: &str) -> anyhow::Result<Option<afterglow_console::Oidc>> {
+    let Some(wanted) = &settings.console.oidc else { return Ok(None) };
+    let options = afterglow_console::OidcOptions {
+        issuer: wanted.issuer.clone(),
+        client_id: wanted.client_id.clone(),
+        client_secret: wanted.client_secret.as_ref().map(|secret| secret.get().clone()),
+        name: wanted.name.clone(),
+        back: format!("{}/sign-in/oidc/back", base.trim_end_matches('/')),
+        create: wanted.create,
+    };
+    Ok(Some(afterglow_console::Oidc::new(options, clock()).context("console.oidc")?))
+}
+
 /// The keys that seal access tokens. Without configured ones and with SQLite, a key file in the data directory.
 pub(crate) fn keyring(settings: &Settings) -> anyhow::Result<Keyring> {
     if !settings.keys.ring.is_empty() {

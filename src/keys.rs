@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use afterglow_console::second_factor_context;
 use afterglow_runtime::{Keyring, Settings};
 use afterglow_store::SealedToken;
 use afterglow_tokens::token_context;
@@ -47,6 +48,16 @@ pub(crate) async fn rotate(settings: &Settings) -> anyhow::Result<ExitCode> {
             Err(error) => {
                 problems += 1;
                 eprintln!("{}: {error}", account.id);
+            }
+        }
+    }
+    for (person, before) in store.sealed_second_factors().await? {
+        let context = second_factor_context(&person);
+        match keyring.open(&before, &context).and_then(|secret| keyring.seal(&secret, &context)) {
+            Ok(after) => sealed += u32::from(store.reseal_second_factor(&person, &before, &after).await?),
+            Err(error) => {
+                problems += 1;
+                eprintln!("second factor of {person}: {error}");
             }
         }
     }

@@ -40,6 +40,11 @@ pub(crate) enum Command {
         /// Their e-mail address
         person: String,
     },
+    /// Take somebody's second factor away, who has lost it and their recovery codes
+    ResetSecondFactor {
+        /// Their e-mail address
+        person: String,
+    },
     /// Let somebody in no more, at once
     Disable {
         /// Their e-mail address
@@ -101,6 +106,12 @@ pub(crate) async fn run(command: &Command, settings: &Settings) -> anyhow::Resul
             store.set_password(person, &hash_password(password.trim_end_matches(['\r', '\n']))?).await?;
             Some(format!("password of {person}"))
         }
+        Command::ResetSecondFactor { person } => {
+            if !store.remove_second_factor(person).await? {
+                bail!("{person} is not known, or has no second factor");
+            }
+            Some(format!("second factor of {person} taken away"))
+        }
         Command::Disable { person } | Command::Enable { person } => {
             let since: Option<Timestamp> = matches!(command, Command::Disable { .. }).then_some(now);
             if !store.disable_person(person, since).await? {
@@ -114,6 +125,7 @@ pub(crate) async fn run(command: &Command, settings: &Settings) -> anyhow::Resul
                     person.roles.iter().map(|(brand, role)| json!({ "brand": brand, "role": role })).collect();
                 crate::output::line(json!({
                     "person": person.id, "name": person.name, "roles": roles, "password": person.has_password,
+                    "second_factor": person.has_totp,
                     "disabled": person.disabled.map(Timestamp::to_rfc3339),
                 }))?;
             }

@@ -30,7 +30,7 @@ use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::installation::{clock, connect, egress, graph, keyring, open_bus, ready_store};
+use crate::installation::{clock, connect, egress, graph, keyring, oidc, open_bus, ready_store};
 use crate::ops::Ops;
 
 /// A service.
@@ -460,6 +460,9 @@ impl Parts {
         console.our_apps.clone_from(&meta.app_ids);
         console.public_url.clone_from(&wanted.public_url);
         console.stop = stop.clone();
+        console.keyring = keyring(&self.settings).map(Arc::new).ok();
+        let base = wanted.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
+        console.oidc = oidc(&self.settings, &base)?;
         tracing::info!("console at http://{address}/");
         let router = afterglow_console::router(console);
         services.spawn("console", serve(listener, router, self.leaving.clone(), stop.clone()));

@@ -51,9 +51,15 @@
     k: () => step(-1),
     "/": () => focus("search"),
     t: () => {
+      // Those that are marked; the current one if none is.
       const row = rows().find((row) => row.dataset.row === current);
-      if (row) row.querySelector("input[type=checkbox]").checked = true;
+      if (row && !document.querySelector("tr[data-row] input:checked")) row.querySelector("input[type=checkbox]").checked = true;
       focus("label");
+    },
+    x: () => {
+      const row = rows().find((row) => row.dataset.row === current);
+      const box = row && row.querySelector("input[type=checkbox]");
+      if (box) box.checked = !box.checked;
     },
     r: () => focus("text") || open("#text"),
     h: () => { const button = document.getElementById("take-over"); if (button) button.click(); else open("#take-over"); },
@@ -76,6 +82,8 @@
   document.querySelectorAll("[data-count]").forEach(count);
   document.addEventListener("change", (event) => {
     const area = event.target.dataset.into && document.getElementById(event.target.dataset.into);
+    const preview = document.getElementById(event.target.dataset.preview);
+    if (preview) { preview.textContent = event.target.value; preview.hidden = !event.target.value; }
     if (area && event.target.value) { area.value = event.target.value; count(area); area.focus(); }
   });
   if (location.hash) focus(location.hash.slice(1));

@@ -103,7 +103,7 @@ fn framed(title: &str, visitor: &Visitor, nav: &Markup, live: Option<String>, ma
                     }
                     form.inline method="post" action="/sign-out" {
                         (csrf(visitor))
-                        span.soft { (visitor.person.name) } " "
+                        a href="/me" { (visitor.person.name) } " "
                         button.link type="submit" { "Sign out" }
                     }
                 }

@@ -27,6 +27,7 @@ use std::sync::Arc;
 
 use afterglow_bus::Bus;
 use afterglow_domain::Clock;
+use afterglow_runtime::Keyring;
 use afterglow_scorer::Rulebooks;
 use afterglow_store::Store;
 use axum::Router;
@@ -34,11 +35,13 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use tokio_util::sync::CancellationToken;
 
-pub use access::{LINK_MS, PasswordError, Token, hash_password};
+pub use access::{LINK_MS, Oidc, OidcError, OidcOptions, PasswordError, Token, hash_password, second_factor_context};
 pub use api::openapi;
 
+use access::second_factor;
 use pages::{
-    brands, held, insights, ledger, live, moderation, ops, people, rules, stories, switches, triage, viewer, writing,
+    brands, held, insights, ledger, live, moderation, ops, people, rollout, rules, stories, switches, triage, viewer,
+    writing,
 };
 use problem::Problem;
 
@@ -56,6 +59,10 @@ pub struct Console {
     pub our_apps: Vec<String>,
     /// Where it is reached from outside, such as `https://console.example`; `None`: under loopback names alone.
     pub public_url: Option<String>,
+    /// What second factors are sealed with; without it nobody can set one up.
+    pub keyring: Option<Arc<Keyring>>,
+    /// An identity provider that says who somebody is.
+    pub oidc: Option<Oidc>,
     /// When it is cancelled, streams of news end.
     pub stop: CancellationToken,
     /// Figures of brands.
@@ -72,6 +79,8 @@ impl Console {
             rulebooks: Rulebooks::default(),
             our_apps: Vec::new(),
             public_url: None,
+            keyring: None,
+            oidc: None,
             stop: CancellationToken::new(),
             overviews: overviews::Overviews::default(),
         }
@@ -103,23 +112,31 @@ pub fn router(console: Console) -> Router {
         .route("/b/{brand}/moderation", get(moderation::show))
         .route("/b/{brand}/moderation/{interaction}", post(moderation::change))
         .route("/b/{brand}/stories", get(stories::show))
+        .route("/b/{brand}/stories/watch", post(stories::change_watch))
         .route("/b/{brand}/observe", post(stories::observe))
         .route("/b/{brand}/daily-log", get(stories::daily_log))
         .route("/b/{brand}/insights", get(insights::show))
         .route("/b/{brand}/insights/week", get(insights::week))
         .route("/b/{brand}/rules", get(rules::show).post(rules::change))
         .route("/b/{brand}/rules/{version}", post(rules::back_to))
+        .route("/b/{brand}/rollout", post(rollout::change))
         .route("/b/{brand}/switches", post(switches::change))
         .route("/b/{brand}/decisions", get(ledger::decisions))
         .route("/b/{brand}/audit", get(ledger::audit))
         .route("/ops", get(ops::show))
+        .route("/ops/dead-letters/{lane}", post(ops::replay_dead))
         .route("/ops/quarantine/{id}", post(ops::replay))
         .route("/people", get(people::show).post(people::change))
+        .route("/me", get(second_factor::own))
+        .route("/me/second-factor", post(second_factor::change))
         .route("/sign-out", post(access::sign_out))
         .fallback(async || Problem::NotFound)
         .layer(from_fn_with_state(Arc::clone(&console), access::sessions));
     Router::new()
         .route("/sign-in", get(access::form).post(access::attempt))
+        .route("/sign-in/second", get(second_factor::form).post(second_factor::attempt))
+        .route("/sign-in/oidc", get(access::oidc_begin))
+        .route("/sign-in/oidc/back", get(access::oidc_back))
         .route("/sign-in/link/{token}", get(access::link_form).post(access::use_link))
         .route(layout::STYLE_PATH, get(layout::style))
         .route(layout::SCRIPT_PATH, get(layout::script))

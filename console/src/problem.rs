@@ -16,6 +16,10 @@ pub(crate) enum Problem {
     /// The form was made for another session.
     Stale,
     NotAllowed(Role),
+    /// The brand is not entered without a second factor.
+    SecondFactor,
+    /// A second factor cannot be sealed or opened with the keys that are here.
+    NoKey,
     TooLarge,
     NoRandomness,
     /// What was asked makes no sense; in words for the one who asked.
@@ -34,6 +38,8 @@ impl From<StoreError> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
+        let mend =
+            if matches!(self, Problem::SecondFactor) { ("/me", "To your page") } else { ("/", "To the beginning") };
         let (status, text): (StatusCode, String) = match self {
             Problem::NotFound => (StatusCode::NOT_FOUND, "There is nothing here.".into()),
             Problem::Forbidden => (StatusCode::FORBIDDEN, "A page elsewhere asked for this: nothing was done.".into()),
@@ -42,6 +48,13 @@ impl IntoResponse for Problem {
             }
             Problem::NotAllowed(role) => {
                 (StatusCode::FORBIDDEN, format!("This needs the role {}. An owner can give it.", role.as_str()))
+            }
+            Problem::SecondFactor => {
+                (StatusCode::FORBIDDEN, "Nobody enters this without a second factor. Set yours up first.".into())
+            }
+            Problem::NoKey => {
+                let text = "A second factor cannot be read with the keys that are here: see keys.ring. A recovery code still works.";
+                (StatusCode::SERVICE_UNAVAILABLE, text.into())
             }
             Problem::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "That is more than 2 MiB.".into()),
             Problem::Bad(text) => (StatusCode::UNPROCESSABLE_ENTITY, text),
@@ -59,7 +72,6 @@ impl IntoResponse for Problem {
                 (StatusCode::SERVICE_UNAVAILABLE, text.into())
             }
         };
-        (status, bare_page("Not shown", &html! { h1 { (text) } p { a href="/" { "To the beginning" } } }))
-            .into_response()
+        (status, bare_page("Not shown", &html! { h1 { (text) } p { a href=(mend.0) { (mend.1) } } })).into_response()
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use afterglow_console::{Console, Token, router};
 use afterglow_domain::{
     AccountId, Body, BrandId, BrandSettings, Channel, DerivedId, Interaction, InteractionId, Login, Message,
-    MessageEdit, Scoring, Segment, Source, Timestamp, Unsend, ViewerId,
+    MessageEdit, ReplyTo, Scoring, Segment, Source, Timestamp, Unsend, ViewerId,
 };
 use afterglow_scorer::ViewerState;
 use afterglow_store::{Account, Brand, FoldInput, FoldOutput, Role, Store, StoreOptions, ViewerRow};
@@ -248,6 +248,8 @@ async fn brands_are_walls_on_every_route() {
         "rules",
         "rules/1",
         "switches",
+        "rollout",
+        "stories/watch",
         &format!("held/{id}/approve"),
         &format!("held/{id}/refuse"),
         &format!("moderation/{id}"),
@@ -258,7 +260,11 @@ async fn brands_are_walls_on_every_route() {
         &format!("{viewer}/give-back"),
     ]
     .map(|path| format!("/b/lumen/{path}"));
-    for path in posts.iter().chain(&["/people".into(), format!("/ops/quarantine/{id}")]) {
+    for path in posts.iter().chain(&[
+        "/people".into(),
+        format!("/ops/quarantine/{id}"),
+        "/ops/dead-letters/interactions".into(),
+    ]) {
         let form = "csrf=the-csrf-token&text=hi&form=1&viewer=account-of-lumen/mila&label=vip&do=on&reason=why";
         let (status, _, _) = site.post_as("other@example.org", path, form).await;
         assert_eq!(status, StatusCode::NOT_FOUND, "{path}");
@@ -381,6 +387,59 @@ async fn two_who_edit_rules_get_a_conflict_not_a_loss() {
         .post_as(owner, "/b/lumen/rules", "csrf=the-csrf-token&do=check&version=2&document=brand: lumen%0Asegments: 7")
         .await;
     assert!(page.contains("Nothing was put in force") && page.contains("line 2"));
+}
+
+#[tokio::test]
+async fn a_roll_out_is_one_word_and_a_version() {
+    let site = Site::new().await;
+    let owner = "owner@example.org";
+    let text = "brand: lumen\nname: Lumen\nplays:\n  - name: thanks\n    on: { kinds: [story_reply] }\n    rollout: shadow # tried\n    say: thanks\nsnippets:\n  thanks: { text: \"Thank you{% if username is defined %}, {{ username }}{% endif %}!\" }\n";
+    let form: String = url::form_urlencoded::Serializer::new(String::new())
+        .extend_pairs([("csrf", "the-csrf-token"), ("do", "apply"), ("version", "0"), ("document", text)])
+        .finish();
+    assert_eq!(site.post_as(owner, "/b/lumen/rules", &form).await.0, StatusCode::SEE_OTHER);
+    assert!(site.page("/b/lumen/rules").await.contains("Roll-out of thanks"));
+    let set = |version: i64, rollout: &str| {
+        format!("csrf=the-csrf-token&version={version}&play=thanks&rollout={}", rollout.replace('%', "%25"))
+    };
+    assert_eq!(site.post_as(AGENT, "/b/lumen/rollout", &set(1, "on")).await.0, StatusCode::FORBIDDEN);
+    assert_eq!(site.post_as(owner, "/b/lumen/rollout", &set(1, "pilot 20%")).await.0, StatusCode::SEE_OTHER);
+    let lumen = BrandId::new("lumen");
+    let documents = site.store.brand(&lumen).documents().await.unwrap();
+    assert_eq!(documents[0].text, text.replace("rollout: shadow", "rollout: pilot 20%"));
+    let brand = site.store.brand(&lumen).brand().await.unwrap().unwrap();
+    assert_eq!(brand.settings.plays[0].rollout.to_string(), "pilot 20%", "in force");
+    let (status, page, _) = site.post_as(owner, "/b/lumen/rollout", &set(1, "on")).await;
+    assert!(status == StatusCode::UNPROCESSABLE_ENTITY && page.contains("came into force meanwhile"));
+    let (status, _, _) = site.post_as(owner, "/b/lumen/rollout", &set(2, "half")).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(site.store.brand(&lumen).documents().await.unwrap().len(), 2, "nothing more came into force");
+    // What a person begins with is what the viewer will read, not the template; and a name is words.
+    let page = site.page(VIEWER).await;
+    assert!(page.contains("Thank you, &lt;b&gt;mila&lt;/b&gt;!") && !page.contains("{% if"), "{page}");
+}
+
+#[tokio::test]
+async fn one_answers_a_storys_first_minutes() {
+    let site = Site::new().await;
+    let story = Body::StoryReply(Message {
+        mid: "m7".into(),
+        reply_to: Some(ReplyTo::Story { id: "story-1".into(), url: None }),
+        ..Message::default()
+    });
+    site.store.apply_interactions(&[said("lumen", "mila", 9, story)], NOW, 1_000, fold).await.unwrap();
+    let watch = |what: &str, story: &str| format!("csrf=the-csrf-token&do={what}&story={story}");
+    assert!(site.page("/b/lumen/stories").await.contains("I answer"));
+    let post = async |who: &str, form: String| site.post_as(who, "/b/lumen/stories/watch", &form).await;
+    assert_eq!(post("analyst@example.org", watch("take", "story-1")).await.0, StatusCode::FORBIDDEN);
+    assert_eq!(post(AGENT, watch("take", "story-2")).await.0, StatusCode::NOT_FOUND, "no such Story");
+    assert_eq!(post(AGENT, watch("take", "story-1")).await.0, StatusCode::SEE_OTHER);
+    let (_, page, _) = post("owner@example.org", watch("take", "story-1")).await;
+    assert!(page.contains("agent@example.org was first"));
+    post("owner@example.org", watch("leave", "story-1")).await;
+    assert!(site.page("/b/lumen/stories").await.contains(AGENT), "it is theirs to leave");
+    post(AGENT, watch("leave", "story-1")).await;
+    assert!(!site.page("/b/lumen/stories").await.contains(AGENT));
 }
 
 #[tokio::test]

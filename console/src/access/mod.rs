@@ -4,16 +4,23 @@
 //! were no such brand. Whatever changes something is a POST that shows the session's own token, from our own page.
 
 mod fields;
+mod oidc;
+mod oidc_sign_in;
 mod password;
 mod rooms;
+pub(crate) mod second_factor;
 mod sign_in;
 mod token;
+mod totp;
 
 pub(crate) use fields::Fields;
+pub use oidc::{Oidc, OidcError, OidcOptions};
+pub(crate) use oidc_sign_in::{back as oidc_back, begin as oidc_begin};
 pub use password::{PasswordError, hash_password};
 pub(crate) use rooms::{InBrand, Installation};
 pub(crate) use sign_in::{attempt, form, link_form, sign_out, use_link};
 pub use token::{LINK_MS, Token};
+pub use totp::second_factor_context;
 
 use std::sync::Arc;
 
@@ -31,7 +38,11 @@ use crate::problem::Problem;
 pub(crate) const IDLE_MS: i64 = 12 * 3_600_000;
 /// How often it is noted that one is used.
 const TOUCH_MS: i64 = 60_000;
-pub(crate) const COOKIE: &str = "afterglow_session";
+const COOKIE: &str = "afterglow_session";
+/// Who stands between the two factors.
+const STEP_COOKIE: &str = "afterglow_step";
+/// Which browser began to sign in elsewhere.
+const OIDC_COOKIE: &str = "afterglow_oidc";
 
 /// Who asks.
 #[derive(Clone)]
@@ -61,7 +72,7 @@ pub(crate) async fn sessions(State(console): State<Arc<Console>>, mut request: R
 }
 
 async fn visitor(console: &Console, headers: &HeaderMap) -> Result<Option<Visitor>, Problem> {
-    let Some(token) = cookie(headers) else { return Ok(None) };
+    let Some(token) = cookie(headers, COOKIE) else { return Ok(None) };
     let (hash, now) = (Token::hash_of(token), (console.clock)());
     let Some(session) = console.store.session(&hash, now).await? else { return Ok(None) };
     if now.since(session.seen) > TOUCH_MS
@@ -73,10 +84,10 @@ async fn visitor(console: &Console, headers: &HeaderMap) -> Result<Option<Visito
     Ok(Some(Visitor { person: Arc::new(person), csrf: session.csrf, token_hash: hash }))
 }
 
-fn cookie(headers: &HeaderMap) -> Option<&str> {
+fn cookie<'a>(headers: &'a HeaderMap, wanted: &str) -> Option<&'a str> {
     let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     cookies.flat_map(|value| value.split(';')).find_map(|pair| {
         let (name, value) = pair.trim().split_once('=')?;
-        (name == COOKIE).then_some(value)
+        (name == wanted).then_some(value)
     })
 }

@@ -54,6 +54,10 @@ impl FromRequestParts<Arc<Console>> for InBrand {
         // As if it were not there: who may not enter learns nothing of it.
         let role = visitor.person.role(&brand).ok_or(Problem::NotFound)?;
         let brand = console.store.brand(&brand).brand().await?.ok_or(Problem::NotFound)?;
+        // Who has a second factor has shown it: setting one up ended their other sessions.
+        if !visitor.person.has_totp && console.store.brand(&brand.id).needs_second_factor().await? {
+            return Err(Problem::SecondFactor);
+        }
         Ok(Self { visitor, brand, role, now: (console.clock)(), console: Arc::clone(console) })
     }
 }
@@ -72,6 +76,10 @@ impl FromRequestParts<Arc<Console>> for Installation {
     async fn from_request_parts(parts: &mut Parts, console: &Arc<Console>) -> Result<Self, Problem> {
         let visitor = parts.extensions.get::<Visitor>().cloned().ok_or(Problem::NotFound)?;
         let role = visitor.person.everywhere().ok_or(Problem::NotFound)?;
+        // These pages reach into every brand, and say who may enter: the strictest brand counts.
+        if !visitor.person.has_totp && !console.store.second_factor_brands().await?.is_empty() {
+            return Err(Problem::SecondFactor);
+        }
         Ok(Self { visitor, role, now: (console.clock)(), console: Arc::clone(console) })
     }
 }

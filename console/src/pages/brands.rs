@@ -23,17 +23,25 @@ pub(crate) async fn show(
     if let ([only], None) = (brands.as_slice(), visitor.person.everywhere()) {
         return Ok(Redirect::to(&format!("/b/{}", only.id)).into_response());
     }
+    let asking = if visitor.person.has_totp { Vec::new() } else { console.store.second_factor_brands().await? };
     let mut rows = Vec::new();
     for brand in brands {
+        if asking.contains(&brand.id) {
+            rows.push((brand, None));
+            continue;
+        }
         let overview = console.overviews.of(&console.store, &brand.id, (console.clock)()).await?;
-        rows.push((brand, overview));
+        rows.push((brand, Some(overview)));
     }
     let main = html! {
         h1 { "Brands" }
         section #live hx-get="/" hx-trigger="every 5s" hx-select="#live" hx-swap="outerHTML" {
             ul.brands { @for (brand, overview) in &rows { li {
                 h2 { a href=(format!("/b/{}", brand.id)) { (brand.name) } }
-                (brand_figures(overview))
+                @match overview {
+                    Some(overview) => (brand_figures(overview)),
+                    None => p { a href="/me" { "Set up a second factor" } " to enter." }
+                }
             } } }
         }
         @if rows.is_empty() { p { "No brand yet that you may see: " code { "afterglow brand add" } " makes one, and an owner lets you in." } }

@@ -1,10 +1,12 @@
 //! What waits for a person's word: approve, change, or say no.
 
 use afterglow_domain::Reason;
-use afterglow_store::{Held, Role};
+use afterglow_drafts::DraftReason;
+use afterglow_store::{Draft, DraftOutcome, Held, Role};
 use axum::extract::Path;
 use axum::response::Redirect;
 use maud::{Markup, html};
+use serde::Deserialize;
 
 use super::viewer_path;
 use super::writing::{intent_id, persons_intent};
@@ -37,6 +39,7 @@ fn one(room: &InBrand, held: &Held) -> Markup {
             h2 { a href=(viewer_path(room.id(), &intent.viewer_key())) { (name) } }
             p { (intent.cause_kind.as_str().replace('_', " ")) " · play " code { (intent.play) } " · held " (moment(held.since, room.now)) ": "
                 (held.reasons.iter().map(|r| words::reason(*r)).collect::<Vec<_>>().join("; ")) }
+            @if let Some(draft) = &held.draft { (drafted(draft)) }
             @if held.reasons.contains(&Reason::FateUnknown) {
                 p.problem { "It may have arrived: look at the conversation on Instagram before you send it again." }
             }
@@ -53,6 +56,41 @@ fn one(room: &InBrand, held: &Held) -> Markup {
                 }
             }
         }
+    }
+}
+
+/// What the guard says of a machine's draft.
+#[derive(Deserialize)]
+struct Guarded {
+    #[serde(default)]
+    reasons: Vec<DraftReason>,
+    failed: Option<String>,
+}
+
+fn drafted(draft: &Draft) -> Markup {
+    let said = serde_json::from_str::<Guarded>(&draft.detail).unwrap_or(Guarded { reasons: Vec::new(), failed: None });
+    html! {
+        div.draft {
+            @if draft.outcome == DraftOutcome::Failed {
+                p { "No draft could be written" @if let Some(why) = &said.failed { ": " (why) } ". Below is what the play would say." }
+            } @else {
+                p { "A machine's draft; " (draft.confidence) " of 100 of it rests on your facts. Read it before it goes out." }
+            }
+            @if !said.reasons.is_empty() { ul { @for reason in &said.reasons { li { (guard_words(reason)) } } } }
+        }
+    }
+}
+
+fn guard_words(reason: &DraftReason) -> String {
+    match reason {
+        DraftReason::RestsOn(facts) => {
+            let facts: Vec<String> = facts.iter().map(ToString::to_string).collect();
+            format!("it names fact {} of the document as its ground", facts.join(", "))
+        }
+        DraftReason::NamesNoFact => "it names no fact as its ground: look twice".into(),
+        DraftReason::KnownWords { known, of } => format!("{known} of its {of} longer words are words of your facts"),
+        DraftReason::EveryDraftIsRead => "every draft of this play is read first".into(),
+        DraftReason::BelowFloor { floor } => format!("below the {floor} from which drafts of this play pass unread"),
     }
 }
 

@@ -31,7 +31,11 @@ pub(crate) async fn decisions(room: InBrand, Query(asked): Query<Asked>) -> Resu
         let named = d.username.as_deref().is_some_and(|name| name.to_lowercase().contains(&q));
         let reasoned = d.decision.reasons.iter().any(meant);
         (asked.verdict.is_empty() || d.decision.verdict.as_str() == asked.verdict)
-            && (q.is_empty() || named || reasoned || d.play.as_str().contains(&q) || d.viewer.as_str() == q)
+            && (q.is_empty()
+                || named
+                || reasoned
+                || d.play.as_str().to_lowercase().contains(&q)
+                || d.viewer.as_str() == q)
     });
     decisions.truncate(SHOWN as usize);
     let main = html! {

@@ -8,16 +8,21 @@ pub(crate) mod live;
 pub(crate) mod moderation;
 pub(crate) mod ops;
 pub(crate) mod people;
+pub(crate) mod rollout;
 pub(crate) mod rules;
+pub(crate) mod snippets;
 pub(crate) mod stories;
 pub(crate) mod switches;
 pub(crate) mod triage;
 pub(crate) mod viewer;
+pub(crate) mod what_if;
 pub(crate) mod writing;
 
-use afterglow_domain::{AccountId, BrandId, DAY_MS, Timestamp, ViewerId, ViewerKey, Window, WindowRule};
+use afterglow_domain::{
+    AccountId, BrandId, ConsentState, DAY_MS, HUMAN_AGENT_MS, Timestamp, ViewerId, ViewerKey, Window, WindowRule,
+};
 use afterglow_scorer::ViewerState;
-use afterglow_store::{DecisionRecord, ViewerRow};
+use afterglow_store::{DecisionRecord, ViewerDetail, ViewerRow};
 use maud::{Markup, html};
 
 use crate::layout::moment;
@@ -50,6 +55,30 @@ pub(crate) fn window(last_contact: Option<Timestamp>, now: Timestamp) -> Markup 
     html! {
         @if window.is_open(now, 0) { (words::span(DAY_MS - now.since(opened))) " left" }
         @else { span.soft { "no: the window closed " (words::ago(opened.plus(DAY_MS), now)) } }
+    }
+}
+
+/// The same on the viewer's own page, where everything is known that shuts it or lets one write once.
+pub(crate) fn may_write_until(detail: &ViewerDetail, human_agent: bool, now: Timestamp) -> Markup {
+    if detail.consent.state() == Some(ConsentState::OptedOut) {
+        return html! { strong.late { "no: they said stop" } };
+    }
+    let Some(cause) = writing::answerable(&detail.interactions) else {
+        return html! { span.soft { "no: they did not write" } };
+    };
+    let (rule, opened) = (cause.opens(), cause.occurred);
+    let window = Window { rule, opened };
+    let left = words::span(window.closes(0).since(now));
+    html! {
+        @match (rule, window.is_open(now, 0)) {
+            (WindowRule::Standard, true) => { (left) " left, since their last " (cause.kind().as_str().replace('_', " ")) }
+            (WindowRule::PrivateReply, true) => { (left) " left for one private reply to their comment" }
+            (_, true) => { (left) " left" }
+            (WindowRule::Standard, false) if human_agent && now.since(opened) < HUMAN_AGENT_MS => {
+                (words::span(HUMAN_AGENT_MS - now.since(opened))) " left for people alone (Human Agent); automation's time is over"
+            }
+            (_, false) => span.soft { "no: the window closed " (words::ago(window.closes(0), now)) },
+        }
     }
 }
 

@@ -1,9 +1,6 @@
 //! A brand's document: looked at, checked in place, compared, tried on what happened, and put in force.
 
-use afterglow_crm::days_between;
-use afterglow_domain::{AccountId, DAY_MS, ViewerId, ViewerKey};
-use afterglow_rules::{Document, Rulebook};
-use afterglow_scorer::WhatIf;
+use afterglow_rules::Document;
 use afterglow_store::{BrandDocument, Deed, DocumentApplied, NewDocument, Role};
 use axum::extract::Path;
 use axum::response::{IntoResponse, Redirect, Response};
@@ -11,14 +8,11 @@ use maud::{Markup, html};
 use serde_json::json;
 use similar::TextDiff;
 
-use super::switches;
+use super::what_if::what_if;
+use super::{rollout, switches};
 use crate::access::{Fields, InBrand};
-use crate::layout::{bars, brand_page, csrf, moment};
+use crate::layout::{brand_page, csrf, moment};
 use crate::problem::Problem;
-
-/// How many viewers a what-if in the console looks at; the command line looks at all.
-const TRIED: usize = 20_000;
-const CHUNK: u32 = 500;
 
 /// What came of a look at a document that is not in force.
 #[derive(Default)]
@@ -35,7 +29,7 @@ pub(crate) async fn show(room: InBrand) -> Result<Markup, Problem> {
 }
 
 /// The document in force, and its version; a brand that never had one is shown its settings as one.
-async fn in_force(room: &InBrand) -> Result<(String, i64), Problem> {
+pub(crate) async fn in_force(room: &InBrand) -> Result<(String, i64), Problem> {
     if let Some(document) = room.store().documents().await?.into_iter().next() {
         return Ok((document.text, document.version));
     }
@@ -74,6 +68,7 @@ async fn page(room: &InBrand, text: &str, version: i64, tried: &Tried) -> Result
             } }
             p.soft { "Plays have a rollout: " code { "off" } ", " code { "shadow" } " (judged, never sent), " code { "pilot 20%" } ", " code { "on" } "." }
         }
+        (rollout::of_plays(room, version))
         (switches::of_brand(room, &accounts, &set))
         (versions(room, &history, may))
     };
@@ -161,7 +156,7 @@ pub(crate) async fn back_to(
     Ok(Redirect::to(&format!("/b/{}/rules", room.id())))
 }
 
-async fn put_in_force(
+pub(crate) async fn put_in_force(
     room: &InBrand,
     text: &str,
     document: &Document,
@@ -192,46 +187,4 @@ async fn put_in_force(
 fn diff(old: &str, new: &str) -> String {
     let diff = TextDiff::from_lines(old, new).unified_diff().header("in force", "yours").to_string();
     if diff.is_empty() { "No difference.".into() } else { diff }
-}
-
-/// What other rules would have done with the last 14 days. Nothing is sent.
-async fn what_if(room: &InBrand, document: &Document) -> Result<Markup, Problem> {
-    let bad = |error: &dyn std::fmt::Display| Problem::Bad(format!("These rules cannot be tried: {error}"));
-    let now_in_force = room.console.rulebooks.at(&room.brand);
-    let other = Rulebook::compile(&document.settings(), room.brand.document_version + 1).map_err(|e| bad(&e))?;
-    let from = room.now.minus(14 * DAY_MS);
-    let days = days_between(from, room.now, &room.brand.time_zone).map_err(|e| bad(&e))?;
-    let mut whatif = WhatIf::new(&now_in_force, &other, from, days);
-    let mut position = ViewerKey { account: AccountId::new(""), viewer: ViewerId::new("") };
-    let mut looked = 0;
-    while looked < TRIED {
-        let logs = room.store().viewer_logs(&position, from, CHUNK).await?;
-        let Some(last) = logs.last() else { break };
-        position = last.row.key.clone();
-        looked += logs.len();
-        for viewer in &logs {
-            whatif.viewer(&viewer.log).map_err(|e| bad(&e))?;
-        }
-        // Evaluating rules keeps the thread busy: others have their turn between two chunks.
-        tokio::task::yield_now().await;
-    }
-    let outcome = whatif.outcome();
-    #[expect(clippy::cast_precision_loss, reason = "counts, to be drawn")]
-    let sends: Vec<(String, f64)> = outcome
-        .iter()
-        .filter(|(_, o)| o.sends + o.sends_then > 0)
-        .flat_map(|(day, o)| [(format!("{day} now"), o.sends as f64), (format!("{day} then"), o.sends_then as f64)])
-        .collect();
-    let moves = outcome.values().last().map(|day| day.moves.clone()).unwrap_or_default();
-    Ok(html! {
-        section #result.card {
-            h2 { "What these rules would have done" }
-            p { (looked) " viewers and " (whatif.interactions()) " interactions of the last 14 days; nothing was sent."
-                @if looked >= TRIED { " The command " code { "afterglow whatif" } " looks at all." } }
-            @if sends.is_empty() { p { "On no day would anything have been sent, with either." } }
-            (bars("Sends per day, with the rules in force and with these", &sends))
-            @if moves.is_empty() { p { "Nobody would stand elsewhere today." } }
-            ul { @for (moved, viewers) in &moves { li { (viewers) " viewers: " (moved) } } }
-        }
-    })
 }

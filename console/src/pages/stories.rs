@@ -9,7 +9,7 @@ use afterglow_runtime::error_chain;
 use afterglow_store::{Deed, Role};
 use axum::extract::{Path, Query};
 use axum::http::header;
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 use serde::Deserialize;
 
@@ -41,11 +41,12 @@ async fn page(room: &InBrand, typed: &str, done: &str, problems: &[String]) -> R
     let stories = stories(&heard);
     let shortlist = shortlist(room, &stories, &heard).await?;
     let accounts = room.store().accounts().await?;
+    let watchers = room.store().story_watchers(room.now.minus(2 * DAY_MS)).await?;
     let path = format!("/b/{}/stories", room.id());
     let main = html! {
         h1 { "Stories" }
         section #live hx-get=(path) hx-trigger="changed from:body, every 30s" hx-select="#live" hx-swap="outerHTML" {
-            (stories_table(room, &stories))
+            (stories_table(room, &stories, &watchers))
             (shortlist)
         }
         h2 { "Names from the viewer list" }
@@ -104,7 +105,7 @@ fn stories(heard: &[Interaction]) -> Vec<Story> {
     stories
 }
 
-fn stories_table(room: &InBrand, stories: &[Story]) -> Markup {
+fn stories_table(room: &InBrand, stories: &[Story], watchers: &BTreeMap<String, String>) -> Markup {
     let figure = |story: &Story, name: &str| match story.figures.get(name) {
         Some(Some(value)) => value.to_string(),
         Some(None) => "withheld".into(),
@@ -113,13 +114,14 @@ fn stories_table(room: &InBrand, stories: &[Story]) -> Markup {
     html! {
         div.scroll tabindex="0" role="region" aria-label="Stories" { table {
             caption { "Stories heard of in the last 24 hours, the latest first. Figures that Meta withholds (fewer than 5 viewers) are unknown, not zero." }
-            thead { tr { th scope="col" { "Story" } th scope="col" { "First heard of" } th scope="col" { "Gone in" } th scope="col" { "Answer the first by" }
+            thead { tr { th scope="col" { "Story" } th scope="col" { "First heard of" } th scope="col" { "Gone in" } th scope="col" { "Answer the first by" } th scope="col" { "Who answers" }
                 th scope="col" { "Reach" } th scope="col" { "Views" } th scope="col" { "Replies" } th scope="col" { "Names pasted" } } }
             tbody { @for story in stories { tr {
                 td { code { (story.id) } }
                 td.nowrap { (moment(story.first_heard, room.now)) }
                 td.nowrap { (words::span(story.first_heard.plus(DAY_MS).since(room.now))) }
                 td.nowrap { @if story.first_heard.plus(RESPONSE_MS) > room.now { (due(Some(story.first_heard.plus(RESPONSE_MS)), room.now)) } @else { span.soft { "over" } } }
+                td.nowrap { (watch(room, story, watchers.get(&story.id).map(String::as_str))) }
                 td.number { (figure(story, "reach")) }
                 td.number { (figure(story, "views")) }
                 td.number { (story.replies) }
@@ -128,6 +130,44 @@ fn stories_table(room: &InBrand, stories: &[Story]) -> Markup {
         } }
         @if stories.is_empty() { p.soft { "No Story was heard of in the last 24 hours." } }
     }
+}
+
+/// Who answers a Story's first ones, and how to take that on or leave it.
+fn watch(room: &InBrand, story: &Story, who: Option<&str>) -> Markup {
+    let button = |action: &str, text: &str| {
+        html! { form.inline method="post" action=(format!("/b/{}/stories/watch", room.id())) {
+            (csrf(&room.visitor))
+            input type="hidden" name="story" value=(story.id);
+            button type="submit" name="do" value=(action) { (text) }
+        } }
+    };
+    let runs = story.first_heard.plus(RESPONSE_MS) > room.now && room.may(Role::Agent);
+    html! {
+        @match who {
+            Some(person) => { (person) " " @if person == room.who() && runs { (button("leave", "Leave it")) } }
+            None if runs => (button("take", "I answer")),
+            None => span.soft { "nobody" },
+        }
+    }
+}
+
+/// Takes on a Story's first minutes, or leaves them.
+pub(crate) async fn change_watch(room: InBrand, fields: Fields) -> Result<Redirect, Problem> {
+    room.require(Role::Agent)?;
+    let story = fields.get("story");
+    let heard = room.store().interactions_between(room.now.minus(DAY_MS), room.now.plus(1)).await?;
+    if !stories(&heard).iter().any(|known| known.id == story) {
+        return Err(Problem::NotFound);
+    }
+    if fields.get("do") == "leave" {
+        room.store().leave_story(story, room.who()).await?;
+    } else {
+        let person = room.store().watch_story(story, room.who(), room.now).await?;
+        if person != room.who() {
+            return Err(Problem::Bad(format!("{person} was first: they answer this Story.")));
+        }
+    }
+    Ok(Redirect::to(&format!("/b/{}/stories", room.id())))
 }
 
 /// The twenty with the highest score who answered a Story, or commented, within its first hour.

@@ -81,7 +81,7 @@ pub(crate) async fn show(room: InBrand, uri: Uri, Query(asked): Query<Asked>) ->
             }
         }
         p.soft { "Keys: " kbd { "j" } " " kbd { "k" } " next and previous, " kbd { "Enter" } " open, " kbd { "r" } " reply, "
-            kbd { "h" } " take over, " kbd { "e" } " explain, " kbd { "t" } " label, " kbd { "/" } " search." }
+            kbd { "h" } " take over, " kbd { "e" } " explain, " kbd { "x" } " mark, " kbd { "t" } " label those marked, " kbd { "/" } " search." }
     };
     Ok(brand_page("Triage", &room, "", true, &main))
 }

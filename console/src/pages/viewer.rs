@@ -10,7 +10,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::writing::{answerable, reply_form};
-use super::{decisions_table, name_of, state_of, viewer_path, window};
+use super::{decisions_table, may_write_until, name_of, state_of, viewer_path};
 use crate::access::InBrand;
 use crate::layout::{bars, brand_page, csrf, moment, segment};
 use crate::problem::Problem;
@@ -87,7 +87,7 @@ fn standing(room: &InBrand, detail: &ViewerDetail, claim: Option<&Claim>, labels
         dl.facts {
             div { dt { "Score" } dd { (format!("{score:.2}")) } }
             div { dt { "Segment because" } dd { code { (because) } } }
-            div { dt { "You may write" } dd { (window(detail.row.last_contact, room.now)) } }
+            div { dt { "You may write" } dd { (may_write_until(detail, room.brand.settings.limits.human_agent, room.now)) } }
             div { dt { "Consent" } dd {
                 @match detail.consent.state() {
                     Some(ConsentState::OptedOut) => strong.late { "they said stop: nobody may write" },

@@ -6,6 +6,7 @@ use axum::extract::Path;
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 
+use super::snippets::picker;
 use super::viewer::{key, may_write, page};
 use super::viewer_path;
 use crate::access::{Fields, InBrand, Token};
@@ -50,7 +51,6 @@ pub(crate) fn persons_intent(room: &InBrand, cause: &Interaction, form: &str, te
 
 pub(crate) fn reply_form(room: &InBrand, detail: &ViewerDetail, path: &str, typed: &str, problem: &str) -> Markup {
     let form = Token::new().map(|token| token.secret().to_owned()).unwrap_or_default();
-    let snippets = &room.brand.settings.snippets;
     html! {
         h2 { "Write" }
         @if !problem.is_empty() { p.problem role="alert" { (problem) } }
@@ -60,13 +60,7 @@ pub(crate) fn reply_form(room: &InBrand, detail: &ViewerDetail, path: &str, type
         form.stack method="post" action=(format!("{path}/reply")) {
             (csrf(&room.visitor))
             input type="hidden" name="form" value=(form);
-            @if !snippets.is_empty() {
-                label for="snippet" { "Begin with a snippet" }
-                select #snippet data-into="text" {
-                    option value="" { "–" }
-                    @for (name, snippet) in snippets { option value=(snippet.text) { (name) } }
-                }
-            }
+            (picker(room, detail.row.username.as_deref()))
             label for="text" { "Message" }
             textarea #text name="text" rows="4" data-count="bytes" aria-describedby="bytes" required { (typed) }
             p.soft { span #bytes { "at most 1000 bytes" } ". The conversation is yours from then on: automation is silent until you give it back." }

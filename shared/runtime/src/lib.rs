@@ -38,7 +38,8 @@ pub use load::{LoadError, Sources};
 pub use ops::{Gauges, Health, ReadyCheck, ops_router};
 pub use secret::{Address, Secret};
 pub use settings::{
-    Api, Bus, Console, Database, Drafts, Feed, Ingest, Keys, Log, LogFormat, Meta, Ops, Responder, Scorer, Settings,
+    Api, Bus, Console, Database, Drafts, Feed, Ingest, Keys, Log, LogFormat, Meta, Oidc, Ops, Responder, Scorer,
+    Settings,
 };
 pub use telemetry::{TelemetryError, start_logs, start_metrics};
 pub use trace_context::TraceContext;

@@ -207,6 +207,32 @@ pub struct Console {
     /// Under which address people reach it, such as `https://console.example`; none: under loopback names alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub public_url: Option<String>,
+    /// An identity provider by which people sign in; none: by password or link.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub oidc: Option<Oidc>,
+}
+
+/// `[console.oidc]`: OpenID Connect.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Oidc {
+    /// The provider's issuer, such as `https://accounts.google.com`: below it lies `/.well-known/openid-configuration`.
+    pub issuer: String,
+    /// Under which id the provider knows this installation.
+    pub client_id: String,
+    /// By which secret; none: a public client, which PKCE alone protects.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_secret: Option<Secret>,
+    /// What people call it, on the sign-in page.
+    #[serde(default = "provider_name")]
+    pub name: String,
+    /// Whether whoever it vouches for becomes a person here, who may nothing until an owner says so.
+    #[serde(default)]
+    pub create: bool,
+}
+
+fn provider_name() -> String {
+    "your organisation".into()
 }
 
 /// `[feed]`
@@ -457,7 +483,7 @@ impl Default for Drafts {
 
 impl Default for Console {
     fn default() -> Self {
-        Self { listen: loopback(8080), public_url: None }
+        Self { listen: loopback(8080), public_url: None, oidc: None }
     }
 }
 

@@ -56,6 +56,7 @@
 //! | `brand_transfer` | a brand as a whole: written out, taken in elsewhere, removed |
 //! | `brand_scope` | what a brand's console and API may read |
 
+mod account_health;
 mod amendments;
 mod api_tokens;
 mod attention;
@@ -75,6 +76,7 @@ mod facts;
 mod feed;
 mod forgotten;
 mod fragments;
+mod identities;
 mod intents;
 mod interactions;
 mod kill_switches;
@@ -90,13 +92,16 @@ mod replies;
 mod retention;
 mod reviews;
 mod safety;
+mod second_factor;
 mod sends;
 mod sessions;
 mod shared_work;
+mod story_watch;
 mod totals;
 mod viewers;
 mod waiting;
 
+pub use account_health::AccountHealth;
 pub use amendments::Parked;
 pub use api_tokens::ApiToken;
 pub use attention::Claim;
@@ -115,6 +120,7 @@ pub use feed::{
     FeedTail, NumberedChange, RenderChange, SealedSecret,
 };
 pub use forgotten::{ForgetKey, ForgetReceipt};
+pub use identities::IdentityAttempt;
 pub use intents::{JudgeTerms, Judged, Reservation};
 pub use interactions::{Applied, FoldInput, FoldOutput, ViewerFold};
 pub use kill_switches::{KillSwitch, SetSwitch};
@@ -130,6 +136,7 @@ pub use replies::Held;
 pub use retention::Kept;
 pub use reviews::{Review, Reviewer, ViewerLog};
 pub use safety::{RefusedBy, Watched};
+pub use second_factor::SecondStep;
 pub use sends::{Expired, Finished, Resolution, SendOutcome, SendStatus, Start, UnknownSend};
 pub use sessions::Session;
 pub use totals::{Overview, Tally, Totals};

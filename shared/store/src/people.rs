@@ -175,27 +175,6 @@ impl Store {
         tx.commit().await
     }
 
-    /// Sets, or takes away, the second factor.
-    pub async fn set_totp(&self, person: &str, sealed: Option<&[u8]>) -> Result<(), StoreError> {
-        let sql = "UPDATE person SET totp_sealed = $2, totp_last_step = 0 WHERE id = $1";
-        let mut tx = self.engine.begin().await?;
-        on_tx!(&mut tx, |connection| {
-            sqlx::query(sql).bind(person.to_lowercase()).bind(sealed).execute(connection).await?;
-        });
-        tx.commit().await
-    }
-
-    /// Uses up the code of a time step; `false` if that one or a later one was used.
-    pub async fn use_totp_step(&self, person: &str, step: i64) -> Result<bool, StoreError> {
-        let sql = "UPDATE person SET totp_last_step = $2 WHERE id = $1 AND totp_last_step < $2";
-        let mut tx = self.engine.begin().await?;
-        let used = on_tx!(&mut tx, |connection| {
-            sqlx::query(sql).bind(person.to_lowercase()).bind(step).execute(connection).await?.rows_affected()
-        });
-        tx.commit().await?;
-        Ok(used == 1)
-    }
-
     /// Lets a person in no more, at once, or again.
     pub async fn disable_person(&self, person: &str, since: Option<Timestamp>) -> Result<bool, StoreError> {
         let person = person.to_lowercase();

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::audit::{Deed, note};
 use crate::codec::{from_json, from_name};
+use crate::drafts::Draft;
 use crate::engine::{on_read, on_tx, row};
 use crate::intents::{insert, record};
 use crate::{BrandStore, StoreError, consent};
@@ -26,6 +27,8 @@ pub struct Held {
     pub reasons: Vec<Reason>,
     /// What would be said, as it stood when it was held; empty if there was nothing.
     pub text: String,
+    /// The machine's draft, if one was asked for.
+    pub draft: Option<Draft>,
 }
 
 row! {
@@ -36,14 +39,20 @@ row! {
         reasons: Option<String>,
         facts: Option<String>,
         send_text: Option<String>,
+        draft_outcome: Option<String>,
+        draft_text: Option<String>,
+        draft_confidence: Option<i64>,
+        draft_detail: Option<String>,
     }
 }
 
 const HELD: &str = "SELECT i.body, v.username, i.updated_ms,
         (SELECT d.reasons FROM decision d WHERE d.intent = i.id ORDER BY d.seq DESC LIMIT 1) AS reasons,
         (SELECT d.facts FROM decision d WHERE d.intent = i.id ORDER BY d.seq DESC LIMIT 1) AS facts,
-        (SELECT s.text FROM send s WHERE s.intent = i.id) AS send_text
+        (SELECT s.text FROM send s WHERE s.intent = i.id) AS send_text,
+        dr.outcome AS draft_outcome, dr.text AS draft_text, dr.confidence AS draft_confidence, dr.detail AS draft_detail
     FROM intent i LEFT JOIN viewer v ON v.account = i.account AND v.viewer = i.viewer AND v.brand = i.brand
+        LEFT JOIN draft dr ON dr.intent = i.id AND dr.brand = i.brand
     WHERE i.brand = $1 AND i.status = 'held' ORDER BY i.updated_ms, i.id LIMIT $2";
 
 const LIFT: &str =
@@ -69,7 +78,17 @@ impl BrandStore<'_> {
             sqlx::query_as(HELD).bind(self.brand.as_str()).bind(i64::from(limit)).fetch_all(pool).await?
         });
         let decode = |row: HeldColumns| {
+            let draft = match (row.draft_outcome, row.draft_text, row.draft_detail) {
+                (Some(outcome), Some(text), Some(detail)) => Some(Draft {
+                    outcome: from_name("draft.outcome", &outcome)?,
+                    text,
+                    confidence: u8::try_from(row.draft_confidence.unwrap_or(0)).unwrap_or(0),
+                    detail,
+                }),
+                _ => None,
+            };
             Ok(Held {
+                draft,
                 intent: from_json("intent.body", &row.body)?,
                 username: row.username,
                 since: Timestamp::from_millis(row.updated_ms),

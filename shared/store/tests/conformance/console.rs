@@ -1,7 +1,9 @@
 //! What the console does: people, sessions, claims, what people write and refuse.
 
 use afterglow_domain::{BrandId, ConsentState, Control, Decision, Intent, Interaction, PersonsMessage, PlayId, Reason};
-use afterglow_store::{Case, Deed, ForgetKey, Judged, KillSwitch, Role, SendStatus, Start};
+use afterglow_store::{
+    Case, Deed, ForgetKey, IdentityAttempt, Judged, KillSwitch, Role, SecondStep, SendStatus, Start,
+};
 use secrecy::SecretString;
 
 use crate::given::{
@@ -14,6 +16,13 @@ on_both!(
     a_session_lasts_until_it_ends,
     a_link_signs_in_once,
     attempts_are_counted,
+    a_story_has_one_who_answers,
+    accounts_tell_how_they_do,
+    a_second_factor_is_given_used_and_taken,
+    one_stands_between_two_factors_for_a_while,
+    brands_ask_for_a_second_factor,
+    a_sign_in_elsewhere_is_taken_once,
+    one_subject_is_one_person,
     one_person_attends_to_a_viewer,
     labels_keep_to_their_brand,
     a_persons_message_silences_automation,
@@ -46,8 +55,128 @@ async fn people_may_what_they_were_granted(given: Given) {
     assert_eq!(ada.role(&BrandId::new("umbra")), Some(Role::Manager));
     store.grant("ada@example.org", None, None).await.unwrap();
     assert_eq!(store.people().await.unwrap()[0].everywhere(), None);
-    assert!(store.use_totp_step("ada@example.org", 7).await.unwrap());
-    assert!(!store.use_totp_step("ada@example.org", 7).await.unwrap(), "a code works once");
+}
+
+async fn a_story_has_one_who_answers(given: Given) {
+    ready(&given).await;
+    let lumen = lumen();
+    let brand = given.store.brand(&lumen);
+    assert_eq!(brand.watch_story("s1", "ada@example.org", NOW).await.unwrap(), "ada@example.org");
+    assert_eq!(brand.watch_story("s1", "bob@example.org", at(1)).await.unwrap(), "ada@example.org", "who was first");
+    assert!(!brand.leave_story("s1", "bob@example.org").await.unwrap(), "it is not Bob's to leave");
+    assert_eq!(brand.story_watchers(NOW).await.unwrap().get("s1").map(String::as_str), Some("ada@example.org"));
+    assert!(brand.story_watchers(at(1)).await.unwrap().is_empty());
+    let umbra = BrandId::new("umbra");
+    assert!(given.store.brand(&umbra).story_watchers(NOW).await.unwrap().is_empty(), "another brand's");
+    assert!(!given.store.brand(&umbra).leave_story("s1", "ada@example.org").await.unwrap());
+    assert!(brand.leave_story("s1", "ada@example.org").await.unwrap());
+    assert_eq!(brand.watch_story("s1", "bob@example.org", at(2)).await.unwrap(), "bob@example.org");
+}
+
+async fn accounts_tell_how_they_do(given: Given) {
+    ready(&given).await;
+    let store = &given.store;
+    let before = store.account_health(NOW.minus(1_000), NOW).await.unwrap();
+    assert!(!before.is_empty() && before.iter().all(|one| one.heard.is_none() && one.by_webhook + one.by_sweep == 0));
+    let heard = message("mila", 59_500);
+    let swept = Interaction { source: afterglow_domain::Source::Reconcile, ..message("mila", 59_600) };
+    let old = message("mila", 1);
+    apply(store, &[heard.clone(), swept, old]).await;
+    let health = store.account_health(NOW.minus(1_000), at(100)).await.unwrap();
+    let own = health.iter().find(|one| one.account == heard.account).unwrap();
+    assert_eq!((own.by_webhook, own.by_sweep, own.heard), (1, 1, Some(heard.received)));
+    assert!(health.iter().filter(|one| one.account != heard.account).all(|one| one.by_webhook == 0));
+}
+
+async fn a_second_factor_is_given_used_and_taken(given: Given) {
+    ready(&given).await;
+    let (store, ada) = (&given.store, "ada@example.org");
+    for person in [ada, "bob@example.org"] {
+        store.put_person(person, person, NOW).await.unwrap();
+    }
+    for (token, person) in [(b"here", ada), (b"else", ada), (b"bobs", "bob@example.org")] {
+        store.open_session(token, person, "csrf", NOW, 1_000).await.unwrap();
+    }
+    let codes = [b"one".to_vec(), b"two".to_vec()];
+    store.put_second_factor("Ada@example.org", b"sealed", 7, &codes, b"here").await.unwrap();
+    assert!(store.person(ada).await.unwrap().unwrap().has_totp);
+    assert!(store.session(b"here", NOW).await.unwrap().is_some(), "who set it up stays");
+    assert_eq!(store.session(b"else", NOW).await.unwrap(), None, "what was opened without it ends");
+    assert!(store.session(b"bobs", NOW).await.unwrap().is_some());
+    assert!(!store.use_totp_step(ada, 7).await.unwrap(), "the code that set it up works no second time");
+    assert!(store.use_totp_step(ada, 8).await.unwrap());
+    assert!(!store.use_totp_step(ada, 8).await.unwrap(), "a code works once");
+    assert!(!store.use_totp_step(ada, 6).await.unwrap(), "nor does an earlier one");
+    assert!(!store.use_recovery_code("bob@example.org", b"one").await.unwrap(), "another's code");
+    assert!(store.use_recovery_code(ada, b"one").await.unwrap());
+    assert!(!store.use_recovery_code(ada, b"one").await.unwrap());
+    assert_eq!(store.recovery_codes(ada).await.unwrap(), 1);
+    assert_eq!(store.sealed_second_factors().await.unwrap(), [(ada.to_owned(), b"sealed".to_vec())]);
+    assert!(!store.reseal_second_factor(ada, b"older", b"anew").await.unwrap());
+    assert!(store.reseal_second_factor(ada, b"sealed", b"anew").await.unwrap());
+    assert_eq!(store.credentials(ada).await.unwrap().unwrap().totp_sealed.as_deref(), Some(b"anew".as_slice()));
+    assert!(store.remove_second_factor(ada).await.unwrap());
+    assert!(!store.remove_second_factor(ada).await.unwrap());
+    assert!(!store.use_recovery_code(ada, b"two").await.unwrap(), "its codes went with it");
+}
+
+async fn one_stands_between_two_factors_for_a_while(given: Given) {
+    ready(&given).await;
+    let store = &given.store;
+    store.put_person("ada@example.org", "Ada", NOW).await.unwrap();
+    let step = SecondStep { person: "ada@example.org".into(), action: "sign_in".into() };
+    store.begin_second_step(b"step", &step, NOW, at(1_000)).await.unwrap();
+    assert_eq!(store.second_step(b"other", NOW).await.unwrap(), None);
+    assert_eq!(store.second_step(b"step", at(999)).await.unwrap(), Some(step.clone()));
+    assert_eq!(store.second_step(b"step", at(1_000)).await.unwrap(), None);
+    assert!(store.end_second_step(b"step").await.unwrap());
+    assert!(!store.end_second_step(b"step").await.unwrap(), "two who come at once do not both come in");
+    assert_eq!(store.session(b"step", NOW).await.unwrap(), None, "the step opens nothing itself");
+}
+
+async fn brands_ask_for_a_second_factor(given: Given) {
+    ready(&given).await;
+    let store = &given.store;
+    let (lumen, nobody) = (lumen(), BrandId::new("nobody"));
+    assert!(!store.brand(&nobody).ask_second_factor(true, "ada@example.org", NOW).await.unwrap());
+    assert!(!store.brand(&lumen).needs_second_factor().await.unwrap());
+    assert!(store.brand(&lumen).ask_second_factor(true, "ada@example.org", NOW).await.unwrap());
+    assert!(!store.brand(&lumen).ask_second_factor(true, "ada@example.org", NOW).await.unwrap());
+    assert!(store.brand(&lumen).needs_second_factor().await.unwrap());
+    assert!(!store.brand(&nobody).needs_second_factor().await.unwrap());
+    assert_eq!(store.second_factor_brands().await.unwrap(), [lumen.clone()]);
+    assert!(store.brand(&lumen).ask_second_factor(false, "ada@example.org", NOW).await.unwrap());
+    assert!(!store.brand(&lumen).needs_second_factor().await.unwrap());
+}
+
+async fn a_sign_in_elsewhere_is_taken_once(given: Given) {
+    ready(&given).await;
+    let store = &given.store;
+    let attempt =
+        IdentityAttempt { browser_hash: b"browser".to_vec(), nonce: "nonce".into(), verifier: "verifier".into() };
+    store.begin_identity(b"state", &attempt, NOW, at(1_000)).await.unwrap();
+    store.begin_identity(b"late", &attempt, NOW, at(1_000)).await.unwrap();
+    assert!(store.take_identity(b"other", NOW).await.unwrap().is_none());
+    assert!(store.take_identity(b"state", NOW).await.unwrap() == Some(attempt));
+    assert!(store.take_identity(b"state", NOW).await.unwrap().is_none(), "a state works once");
+    assert!(store.take_identity(b"late", at(1_000)).await.unwrap().is_none());
+}
+
+async fn one_subject_is_one_person(given: Given) {
+    ready(&given).await;
+    let (store, ada, bob) = (&given.store, "ada@example.org", "bob@example.org");
+    for person in [ada, bob] {
+        store.put_person(person, person, NOW).await.unwrap();
+    }
+    assert!(!store.link_identity("https://id.example", "1", "nobody@example.org", NOW).await.unwrap());
+    assert!(store.link_identity("https://id.example", "1", ada, NOW).await.unwrap());
+    assert!(!store.link_identity("https://id.example", "1", bob, NOW).await.unwrap(), "the subject is Ada");
+    assert!(!store.link_identity("https://id.example", "2", ada, NOW).await.unwrap(), "Ada is another subject");
+    assert!(store.link_identity("https://other.example", "1", bob, NOW).await.unwrap(), "each provider for itself");
+    assert_eq!(store.identity("https://id.example", "1").await.unwrap().as_deref(), Some(ada));
+    assert_eq!(store.identity("https://id.example", "2").await.unwrap(), None);
+    assert_eq!(store.unlink_identities(ada).await.unwrap(), 1);
+    assert!(store.link_identity("https://id.example", "2", ada, NOW).await.unwrap());
 }
 
 async fn a_session_lasts_until_it_ends(given: Given) {

@@ -146,6 +146,9 @@ async fn drafts_keep_within_the_day_together(given: Given) {
     };
     store.judge(&intent, terms(NOW), look).await.unwrap();
     assert_eq!(seen, None, "the play is not one whose answers are drafted");
+    let brand = lumen();
+    let held = store.brand(&brand).held(9).await.unwrap();
+    assert_eq!(held[0].draft, Some(draft("first")), "who reviews sees the draft, and what the guard says of it");
 }
 
 async fn what_moderation_found(given: Given) {
