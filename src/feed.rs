@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use afterglow_crm::egress::Request;
 use afterglow_crm::feed::secret_context;
 use afterglow_crm::webhook::{CONTENT_TYPE, Secrets, SigningSecret, signed_headers};
-use afterglow_domain::{BrandId, DAY_MS, DerivedId as _, InteractionId};
+use afterglow_domain::{BrandId, DAY_MS, DerivedId as _, InteractionId, Timestamp};
 use afterglow_runtime::Settings;
 use afterglow_store::{FeedEndpoint, FeedEndpointState, SealedSecret, Store};
 use anyhow::{Context as _, bail};
@@ -158,7 +158,7 @@ pub(crate) async fn run(command: &Command, settings: &Settings) -> anyhow::Resul
                 for dead in scoped.feed_dead_letters(&of.endpoint, 10_000).await? {
                     crate::output::line(json!({
                         "change": dead.change, "sequence": dead.sequence, "viewer": dead.viewer.to_string(),
-                        "reason": dead.reason, "at": dead.at.map(|at| at.to_rfc3339()),
+                        "reason": dead.reason, "at": dead.at.map(Timestamp::to_rfc3339),
                     }))?;
                 }
             }

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use afterglow_domain::{BrandId, DerivedId as _, InteractionId};
+use afterglow_domain::{BrandId, DerivedId as _, InteractionId, Timestamp};
 use afterglow_runtime::Settings;
 use afterglow_store::Flag;
 use anyhow::bail;
@@ -79,7 +79,7 @@ fn shown(flag: Flag) -> Value {
         "interaction": flag.interaction.to_string(), "account": flag.viewer.account, "viewer": flag.viewer.viewer,
         "username": flag.username, "at": flag.at.to_rfc3339(), "verdict": flag.verdict, "findings": findings,
         "comment": flag.comment_id, "wanted": flag.wanted, "done": flag.done, "error": flag.error,
-        "delete_at": flag.delete_at.map(|at| at.to_rfc3339()),
+        "delete_at": flag.delete_at.map(Timestamp::to_rfc3339),
         "cleared": flag.cleared.map(|(at, by)| json!({ "at": at.to_rfc3339(), "by": by })), "body": text,
     })
 }

@@ -432,7 +432,7 @@ impl Parts {
         let figures = KpiKeeper {
             store: self.store.clone(),
             clock: Arc::clone(&self.clock),
-            every: Duration::from_millis(feed.poll_ms) * 4,
+            every: Duration::from_millis(feed.figures_ms),
             unreachable: crate::kpis::unreachable,
             holder: format!("{}-{now}", std::process::id()),
         };

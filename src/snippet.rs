@@ -55,7 +55,7 @@ impl Of {
         if let Some(file) = &self.file {
             let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
             let document = Document::parse(&text).map_err(|error| anyhow::anyhow!("{}: {error}", file.display()))?;
-            let name = document.name.clone().unwrap_or_else(|| document.brand.to_string());
+            let name = document.name.clone().unwrap_or_else(|| document.brand.clone());
             return Ok((name, document.settings()));
         }
         let Some(brand) = &self.brand else { return Ok(("Lumen".into(), BrandSettings::default())) };

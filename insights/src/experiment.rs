@@ -216,7 +216,7 @@ mod tests {
             let found = (0..runs)
                 .filter(|seed| compare(outcomes([from, to], 2 * plan.viewers_per_arm, *seed)).evidence >= 20.0)
                 .count();
-            let power = found as f64 / runs as f64;
+            let power = ratio(found as u64, runs);
             println!(
                 "{from} → {to}: {} viewers an arm, found {:.1} % of the time",
                 plan.viewers_per_arm,

@@ -1,7 +1,5 @@
 //! The figures of small histories, computed by hand; and that neither order nor repetition nor lateness changes them.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::collections::BTreeMap;
 
 use afterglow_domain::{

@@ -47,6 +47,7 @@ pub(super) async fn simulated_meta(seed: u64, settings: &mut Settings) -> anyhow
         sim.with_world(|world| world.set_story(&account.id, story));
     }
     settings.ingest.insights_ms = 5_000;
+    settings.feed.figures_ms = 5_000;
     // The demo is sufficient to itself, whatever the environment says.
     settings.database.url = None;
     settings.bus.url = None;

@@ -18,7 +18,9 @@ fn afterglow(installation: &Installation, arguments: &[&str]) -> String {
 }
 
 async fn figures_are_what_counting_from_the_beginning_gives(mut installation: Installation) {
-    installation.environment.push(("AFTERGLOW_FEED__POLL_MS".into(), "50".into()));
+    for name in ["AFTERGLOW_FEED__POLL_MS", "AFTERGLOW_FEED__FIGURES_MS"] {
+        installation.environment.push((name.into(), "50".into()));
+    }
     if installation.services() == ["all"] {
         assert!(installation.take("all").terminate().await.success());
         installation.spawn("all");

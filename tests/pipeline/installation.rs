@@ -260,6 +260,11 @@ impl Installation {
         (status == 200 && depths.len() == afterglow_bus::Lane::ALL.len()).then(|| depths.iter().sum())
     }
 
+    /// All that the processes that run have logged.
+    pub(crate) fn all_logs(&self) -> String {
+        self.processes.values().map(Process::log_text).collect()
+    }
+
     pub(crate) fn logs(&self) -> String {
         let tail = |process: &Process| {
             let text = process.log_text();

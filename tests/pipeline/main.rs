@@ -21,6 +21,7 @@ mod observations;
 mod partners;
 mod processes;
 mod rules;
+mod secrets;
 mod stopping;
 mod story_insights;
 mod sweep;

@@ -176,8 +176,9 @@ impl From<&DecisionRecord> for Decided {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Changes {
     /// `CloudEvents` 1.0 of the types `app.afterglow.viewer.changed` and `app.afterglow.viewer.forgotten`.
-    #[schema(value_type = Vec<Object>)]
-    pub(crate) changes: Vec<serde_json::Value>,
+    #[schema(value_type = Vec<Object>, rename = "changes")]
+    #[serde(rename = "changes")]
+    pub(crate) events: Vec<serde_json::Value>,
     /// Give it back for what follows.
     pub(crate) cursor: u64,
     /// The number of the latest change there is.

@@ -204,13 +204,13 @@ pub(super) async fn changes(opened: Opened, Query(asked): Query<Following>) -> R
     let page = opened.store().changes_after(cursor, limit).await?;
     let next = page.changes.last().map_or(cursor, |last| last.sequence);
     if asked.format.as_deref() == Some("ndjson") {
-        let lines: String = page.changes.iter().map(|change| format!("{}\n", change.body)).collect();
+        let lines: String = page.changes.iter().flat_map(|change| [change.body.as_str(), "\n"]).collect();
         let headers = [(header::CONTENT_TYPE, "application/x-ndjson".to_owned()), (CURSOR, next.to_string())];
         return Ok((headers, lines).into_response());
     }
     let parse = |change: &afterglow_store::NumberedChange| serde_json::from_str(&change.body).unwrap_or_default();
-    let changes = page.changes.iter().map(parse).collect();
-    Ok(Json(Changes { changes, cursor: next, head: page.head }).into_response())
+    let events = page.changes.iter().map(parse).collect();
+    Ok(Json(Changes { events, cursor: next, head: page.head }).into_response())
 }
 
 /// Where a list of lines ends.

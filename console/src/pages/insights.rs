@@ -1,6 +1,7 @@
 //! A brand's figures, and its week.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use afterglow_insights::{Figures, KpiName, Sums, days_before, days_of, figures, sums_of, week_of};
 use axum::extract::Query;
@@ -114,7 +115,7 @@ fn csv(items: &BTreeMap<String, Figures>) -> String {
     let field = |text: &str| format!("\"{}\"", text.replace('"', "\"\""));
     for (item, figures) in items {
         for (name, kpi) in figures {
-            text.push_str(&format!("{},{},{}\n", field(item), name.as_str(), field(&kpi.to_string())));
+            let _ = writeln!(text, "{},{},{}", field(item), name.as_str(), field(&kpi.to_string()));
         }
     }
     text

@@ -241,6 +241,8 @@ fn provider_name() -> String {
 pub struct Feed {
     /// How often it is looked for what changed and for what is due, in ms.
     pub poll_ms: u64,
+    /// How often figures are brought up to date, in ms.
+    pub figures_ms: u64,
     /// How long changes can be read again, in days.
     pub keep_days: u32,
     /// For a whole call of an endpoint, in ms.
@@ -254,7 +256,14 @@ pub struct Feed {
 
 impl Default for Feed {
     fn default() -> Self {
-        Self { poll_ms: 500, keep_days: 30, timeout_ms: 20_000, allowed_networks: Vec::new(), plain_http: false }
+        Self {
+            poll_ms: 500,
+            figures_ms: 30_000,
+            keep_days: 30,
+            timeout_ms: 20_000,
+            allowed_networks: Vec::new(),
+            plain_http: false,
+        }
     }
 }
 
@@ -334,7 +343,7 @@ impl Settings {
     /// The first setting whose value makes no sense, and what would; `None` if all do.
     pub fn senseless(&self) -> Option<(&'static str, String)> {
         let number = |value: usize| u64::try_from(value).unwrap_or(u64::MAX);
-        let bounds: [(&'static str, u64, u64, u64, &str); 13] = [
+        let bounds: [(&'static str, u64, u64, u64, &str); 14] = [
             ("ingest.confirm_deadline_ms", self.ingest.confirm_deadline_ms, 1, 4_500, "Meta waits 5 s for an answer"),
             (
                 "ingest.in_flight_max",
@@ -363,6 +372,7 @@ impl Settings {
             ("responder.send_timeout_ms", self.responder.send_timeout_ms, 100, 120_000, "how long Meta may take"),
             ("database.max_connections", self.database.max_connections.into(), 1, 10_000, "connections of one process"),
             ("feed.poll_ms", self.feed.poll_ms, 10, 60_000, "how often it is looked for changes"),
+            ("feed.figures_ms", self.feed.figures_ms, 10, 86_400_000, "how often figures are brought up to date"),
             ("feed.keep_days", self.feed.keep_days.into(), 1, 3_650, "how long changes are kept"),
             ("feed.timeout_ms", self.feed.timeout_ms, 100, 60_000, "a claim on a delivery outlasts a call"),
             ("traces.sample_percent", self.traces.sample_percent.into(), 0, 100, "of a hundred webhooks"),

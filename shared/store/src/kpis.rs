@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use afterglow_domain::{AccountId, Timestamp, ViewerId, ViewerKey};
 
-use crate::engine::{Tx, on_read, on_tx, row};
+use crate::codec::to_json;
+use crate::engine::{Sql, Texts, Tx, on_read, on_tx, row};
 use crate::{BrandStore, StoreError};
 
 /// A message that was written to a viewer, as the figures need it.
@@ -26,8 +27,11 @@ pub struct WrittenSend {
     pub subcode: Option<i64>,
 }
 
+/// Day, dimension, which of it, and measure.
+type Place = (String, String, String, String);
+
 /// A count: day, dimension, which of it, measure, and how much.
-pub type KpiCount = ((String, String, String, String), i64);
+pub type KpiCount = (Place, i64);
 
 /// A change of one viewer's counts: as JSON, and what it changes of the sums.
 #[derive(Debug, Clone)]
@@ -45,10 +49,28 @@ const WRITTEN: &str = "SELECT started_ms, play, snippet, by_person, status, erro
     ORDER BY started_ms, id";
 const STOPS: &str = "SELECT occurred_ms FROM consent_log
     WHERE brand = $1 AND account = $2 AND viewer = $3 AND state = 'opted_out' ORDER BY occurred_ms";
-const PUT: &str = "INSERT INTO kpi_viewer (brand, account, viewer, counts) VALUES ($1, $2, $3, $4)
+const PUT_PG: &str = "INSERT INTO kpi_viewer (brand, account, viewer, counts)
+    SELECT $1, account, viewer, counts FROM UNNEST($2::text[], $3::text[], $4::text[]) AS n (account, viewer, counts)
     ON CONFLICT (account, viewer) DO UPDATE SET counts = excluded.counts";
-const ADD: &str = "INSERT INTO kpi_day (brand, day, dim, item, measure, value) VALUES ($1, $2, $3, $4, $5, $6)
+const PUT_LITE: &str = "INSERT INTO kpi_viewer (brand, account, viewer, counts)
+    SELECT $1, value ->> 0, value ->> 1, value ->> 2 FROM json_each($2) WHERE TRUE
+    ON CONFLICT (account, viewer) DO UPDATE SET counts = excluded.counts";
+const ADD_PG: &str = "INSERT INTO kpi_day (brand, day, dim, item, measure, value)
+    SELECT $1, day, dim, item, measure, value
+    FROM UNNEST($2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[]) AS n (day, dim, item, measure, value)
     ON CONFLICT (brand, dim, day, item, measure) DO UPDATE SET value = kpi_day.value + excluded.value";
+const ADD_LITE: &str = "INSERT INTO kpi_day (brand, day, dim, item, measure, value)
+    SELECT $1, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM json_each($2) WHERE TRUE
+    ON CONFLICT (brand, dim, day, item, measure) DO UPDATE SET value = kpi_day.value + excluded.value";
+const COUNTS: Sql = Sql {
+    postgres: "SELECT k.account, k.viewer, k.counts FROM kpi_viewer k
+        JOIN UNNEST($2::text[], $3::text[]) AS n (account, viewer) ON k.account = n.account AND k.viewer = n.viewer
+        WHERE k.brand = $1",
+    sqlite: "SELECT k.account, k.viewer, k.counts FROM json_each($2) AS a
+        JOIN json_each($3) AS v ON v.key = a.key
+        CROSS JOIN kpi_viewer k ON k.account = a.value AND k.viewer = v.value
+        WHERE k.brand = $1",
+};
 const HEAD: &str = "INSERT INTO kpi_head (brand, sequence) VALUES ($1, $2)
     ON CONFLICT (brand) DO UPDATE SET sequence = excluded.sequence";
 
@@ -134,53 +156,61 @@ impl BrandStore<'_> {
 
     /// What viewers added when they were counted last, as JSON.
     pub async fn kpi_counts(&self, viewers: &[ViewerKey]) -> Result<HashMap<ViewerKey, String>, StoreError> {
-        let sql = "SELECT counts FROM kpi_viewer WHERE brand = $1 AND account = $2 AND viewer = $3";
-        let mut all = HashMap::new();
-        for viewer in viewers {
-            let counts: Option<String> = on_read!(&self.store.engine, |pool| {
-                sqlx::query_scalar(sql)
-                    .bind(self.brand.as_str())
-                    .bind(viewer.account.as_str())
-                    .bind(viewer.viewer.as_str())
-                    .fetch_optional(pool)
-                    .await?
-            });
-            all.extend(counts.map(|counts| (viewer.clone(), counts)));
-        }
-        Ok(all)
+        let sql = self.store.engine.sql(&COUNTS);
+        let (accounts, names): (Vec<_>, Vec<_>) =
+            viewers.iter().map(|key| (key.account.to_string(), key.viewer.to_string())).unzip();
+        let rows: Vec<(String, String, String)> = on_read!(&self.store.engine, |pool| {
+            sqlx::query_as(sql)
+                .bind(self.brand.as_str())
+                .bind(Texts(accounts))
+                .bind(Texts(names))
+                .fetch_all(pool)
+                .await?
+        });
+        let key = |(account, viewer, counts)| {
+            (ViewerKey { account: AccountId::new(account), viewer: ViewerId::new(viewer) }, counts)
+        };
+        Ok(rows.into_iter().map(key).collect())
     }
 
     /// Writes what viewers add now, changes the sums by it, and notes up to which change they are: in one transaction. One process at a
     /// time may call it for a brand.
     pub async fn count_kpis(&self, counted: &[KpiChange], head: u64) -> Result<(), StoreError> {
-        let mut tx = self.store.engine.begin().await?;
-        let mut sums = BTreeMap::<&(String, String, String, String), i64>::new();
-        for change in counted {
-            on_tx!(&mut tx, |connection| {
-                sqlx::query(PUT)
-                    .bind(self.brand.as_str())
-                    .bind(change.viewer.account.as_str())
-                    .bind(change.viewer.viewer.as_str())
-                    .bind(&change.counts)
-                    .execute(connection)
-                    .await?;
-            });
-            for (place, n) in &change.changes {
-                *sums.entry(place).or_default() += n;
-            }
+        let mut sums = BTreeMap::<&Place, i64>::new();
+        for (place, n) in counted.iter().flat_map(|change| &change.changes) {
+            *sums.entry(place).or_default() += n;
         }
-        for ((day, dim, item, measure), n) in sums.into_iter().filter(|(_, n)| *n != 0) {
-            on_tx!(&mut tx, |connection| {
-                sqlx::query(ADD)
-                    .bind(self.brand.as_str())
-                    .bind(day)
-                    .bind(dim)
-                    .bind(item)
-                    .bind(measure)
-                    .bind(n)
-                    .execute(connection)
+        sums.retain(|_, n| *n != 0);
+        let brand = self.brand.as_str();
+        let mut tx = self.store.engine.begin().await?;
+        match &mut tx {
+            _ if counted.is_empty() => {}
+            Tx::Postgres(tx) => {
+                let accounts: Vec<&str> = counted.iter().map(|change| change.viewer.account.as_str()).collect();
+                let viewers: Vec<&str> = counted.iter().map(|change| change.viewer.viewer.as_str()).collect();
+                let counts: Vec<&str> = counted.iter().map(|change| change.counts.as_str()).collect();
+                let query = sqlx::query(PUT_PG).bind(brand).bind(accounts).bind(viewers).bind(counts);
+                query.execute(&mut **tx).await?;
+                let column =
+                    |of: fn(&Place) -> &String| sums.keys().map(|place| of(place).as_str()).collect::<Vec<_>>();
+                sqlx::query(ADD_PG)
+                    .bind(brand)
+                    .bind(column(|place| &place.0))
+                    .bind(column(|place| &place.1))
+                    .bind(column(|place| &place.2))
+                    .bind(column(|place| &place.3))
+                    .bind(sums.values().copied().collect::<Vec<i64>>())
+                    .execute(&mut **tx)
                     .await?;
-            });
+            }
+            Tx::Sqlite(tx) => {
+                let rows: Vec<_> = counted.iter().map(|c| (&c.viewer.account, &c.viewer.viewer, &c.counts)).collect();
+                let rows = to_json("kpi viewers", &rows)?;
+                sqlx::query(PUT_LITE).bind(brand).bind(rows).execute(&mut **tx).await?;
+                let rows: Vec<_> = sums.iter().map(|(p, n)| (&p.0, &p.1, &p.2, &p.3, n)).collect();
+                let rows = to_json("kpi sums", &rows)?;
+                sqlx::query(ADD_LITE).bind(brand).bind(rows).execute(&mut **tx).await?;
+            }
         }
         self.note_head(&mut tx, head).await?;
         tx.commit().await

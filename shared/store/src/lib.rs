@@ -117,7 +117,7 @@ pub use error::StoreError;
 pub use facts::Case;
 pub use feed::{
     FeedAttempt, FeedDeadLetter, FeedDelivery, FeedEndpoint, FeedEndpointState, FeedPage, FeedSettlement, FeedSubject,
-    FeedTail, NumberedChange, SealedSecret,
+    FeedTail, NumberedChange, RenderChange, SealedSecret,
 };
 pub use forgotten::{ForgetKey, ForgetReceipt};
 pub use identities::IdentityAttempt;

@@ -33,7 +33,7 @@ row! {
 }
 
 row! {
-    struct OldestColumns { pending_ms: Option<i64>, deferred_ms: Option<i64>, held_ms: Option<i64> }
+    struct OldestColumns { pending: Option<i64>, deferred: Option<i64>, held: Option<i64> }
 }
 
 impl Store {
@@ -63,11 +63,11 @@ impl Store {
 
     /// The oldest of what waits. Their ages are what to alert on.
     pub async fn oldest_waiting(&self) -> Result<OldestWaiting, StoreError> {
-        let sql = "SELECT (SELECT MIN(due_ms) FROM intent WHERE status = 'pending') AS pending_ms,
-            (SELECT MIN(due_ms) FROM intent WHERE status = 'deferred') AS deferred_ms,
-            (SELECT MIN(updated_ms) FROM intent WHERE status = 'held') AS held_ms";
+        let sql = "SELECT (SELECT MIN(due_ms) FROM intent WHERE status = 'pending') AS pending,
+            (SELECT MIN(due_ms) FROM intent WHERE status = 'deferred') AS deferred,
+            (SELECT MIN(updated_ms) FROM intent WHERE status = 'held') AS held";
         let row: OldestColumns = on_read!(&self.engine, |pool| sqlx::query_as(sql).fetch_one(pool).await?);
-        let due = [row.pending_ms, row.deferred_ms].into_iter().flatten().min();
-        Ok(OldestWaiting { due: moment(due), held: moment(row.held_ms) })
+        let due = [row.pending, row.deferred].into_iter().flatten().min();
+        Ok(OldestWaiting { due: moment(due), held: moment(row.held) })
     }
 }

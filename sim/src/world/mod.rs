@@ -96,8 +96,16 @@ struct CommentState {
     text: String,
     by_account: bool,
     replied: Option<u64>,
-    hidden: bool,
-    deleted: bool,
+    shown: Shown,
+}
+
+/// To whom a comment is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    Everybody,
+    ItsWriter,
+    /// It is gone.
+    Nobody,
 }
 
 /// A comment as it can be read back from its post.
@@ -201,8 +209,7 @@ impl World {
                     text: text.clone(),
                     by_account,
                     replied: None,
-                    hidden: false,
-                    deleted: false,
+                    shown: Shown::Everybody,
                 });
             }
             let known = self.people.len();
@@ -271,9 +278,10 @@ impl World {
     pub fn posts(&self, account: &AccountId) -> Vec<(String, Vec<PostedComment>)> {
         let mut posts: HashMap<&str, Vec<PostedComment>> = HashMap::new();
         for ((_, id), comment) in
-            self.comments.iter().filter(|((owner, _), c)| owner == account && !c.live && !c.deleted)
+            self.comments.iter().filter(|((owner, _), c)| owner == account && !c.live && c.shown != Shown::Nobody)
         {
-            let (author, text, hidden) = (comment.author.clone(), comment.text.clone(), comment.hidden);
+            let (author, text) = (comment.author.clone(), comment.text.clone());
+            let hidden = comment.shown == Shown::ItsWriter;
             let comments = posts.entry(&comment.media).or_default();
             comments.push(PostedComment { id: id.clone(), author, at: comment.at, text, hidden });
         }
@@ -287,24 +295,28 @@ impl World {
 
     /// A comment that is still there.
     pub fn comment(&self, account: &AccountId, id: &str) -> Option<PostedComment> {
-        let comment = self.comments.get(&(account.clone(), id.to_owned())).filter(|comment| !comment.deleted)?;
-        let (author, text, hidden) = (comment.author.clone(), comment.text.clone(), comment.hidden);
+        let comment =
+            self.comments.get(&(account.clone(), id.to_owned())).filter(|comment| comment.shown != Shown::Nobody)?;
+        let (author, text) = (comment.author.clone(), comment.text.clone());
+        let hidden = comment.shown == Shown::ItsWriter;
         Some(PostedComment { id: id.to_owned(), author, at: comment.at, text, hidden })
     }
 
     /// Hides a comment of somebody else's or shows it again; `false` if there is none that could be.
     pub fn hide_comment(&mut self, account: &AccountId, id: &str, hidden: bool) -> bool {
         let comment = self.comments.get_mut(&(account.clone(), id.to_owned()));
-        let Some(comment) = comment.filter(|c| !c.deleted && !c.by_account && !c.live) else { return false };
-        comment.hidden = hidden;
+        let Some(comment) = comment.filter(|c| c.shown != Shown::Nobody && !c.by_account && !c.live) else {
+            return false;
+        };
+        comment.shown = if hidden { Shown::ItsWriter } else { Shown::Everybody };
         true
     }
 
     /// Takes a comment away for good; `false` if there is none.
     pub fn delete_comment(&mut self, account: &AccountId, id: &str) -> bool {
         let comment = self.comments.get_mut(&(account.clone(), id.to_owned()));
-        let Some(comment) = comment.filter(|comment| !comment.deleted) else { return false };
-        comment.deleted = true;
+        let Some(comment) = comment.filter(|comment| comment.shown != Shown::Nobody) else { return false };
+        comment.shown = Shown::Nobody;
         true
     }
 

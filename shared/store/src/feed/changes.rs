@@ -25,6 +25,9 @@ pub struct FeedSubject {
     pub labels: Vec<String>,
 }
 
+/// Makes a change's id and body of its number and of what is known.
+pub type RenderChange<'a> = dyn Fn(u64, &FeedSubject) -> Result<(Uuid, String), StoreError> + Sync + 'a;
+
 /// A change as every reader gets it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NumberedChange {
@@ -212,11 +215,7 @@ impl BrandStore<'_> {
     ///
     /// # Errors
     /// Those of `render`; then nothing is numbered.
-    pub async fn number_changes(
-        &self,
-        limit: u32,
-        render: &(dyn Fn(u64, &FeedSubject) -> Result<(Uuid, String), StoreError> + Sync),
-    ) -> Result<u64, StoreError> {
+    pub async fn number_changes(&self, limit: u32, render: &RenderChange<'_>) -> Result<u64, StoreError> {
         let brand = self.brand.as_str();
         let mut tx = self.store.engine.begin().await?;
         let head = tx.sql(&HEAD);

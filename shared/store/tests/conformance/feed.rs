@@ -23,6 +23,7 @@ fn id_of(sequence: u64) -> Uuid {
     InteractionId::derive(&["change", &sequence.to_string()]).uuid()
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "as the store asks for it")]
 fn render(sequence: u64, subject: &FeedSubject) -> Result<(Uuid, String), StoreError> {
     Ok((id_of(sequence), format!("{sequence} {}", subject.viewer)))
 }
@@ -49,7 +50,7 @@ async fn a_reader_misses_nothing_and_meets_nothing_twice(given: Given) {
             for n in 0..40 {
                 // Some viewers are met by several writers.
                 let viewer = format!("{}", (n * 3 + writer) % 30);
-                apply(&store, &[message(&viewer, i64::from(writer) * 1_000 + n as i64)]).await;
+                apply(&store, &[message(&viewer, i64::from(writer * 1_000 + n))]).await;
             }
         }));
     }
