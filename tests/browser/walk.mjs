@@ -100,12 +100,17 @@ await step("triage, live", async () => {
   await go(`${brand}?show=hot`);
   await until(() => document.body.dataset.listening === "yes");
   await until(() => document.querySelectorAll("tr[data-row]").length > 1);
-  const waited = await page.evaluate(() => new Promise((done) => {
-    const begun = performance.now();
-    document.addEventListener("htmx:afterSwap", () => done(Math.round(performance.now() - begun)), { once: true });
-  }));
+  // Something happens thirty times a second: from any moment until the page shows news is the longest that one of them waits.
+  const waits = [];
+  for (let n = 0; n < 10; n++) {
+    waits.push(await page.evaluate(() => new Promise((done) => {
+      const begun = performance.now();
+      document.addEventListener("htmx:afterSwap", () => done(Math.round(performance.now() - begun)), { once: true });
+    })));
+  }
+  waits.sort((a, b) => a - b);
   await look("triage");
-  return `news came after ${waited} ms`;
+  return `news came after ${waits[5]} ms, at most ${waits[9]} ms`;
 });
 await step("a viewer by keyboard", async () => {
   await go(`${brand}?show=hot`);

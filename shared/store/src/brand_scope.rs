@@ -145,6 +145,7 @@ macro_rules! decisions {
 
 const ONE: &str = decisions!("AND d.seq = $3");
 const RECENT: &str = decisions!("");
+const BEFORE: &str = decisions!("AND d.seq < $3");
 const OF_VIEWER: &str = decisions!("AND i.account = $3 AND i.viewer = $4");
 
 const TRIAGE: &str = "SELECT account, viewer, brand, username, state, segment, score_rank, last_contact_ms,
@@ -217,6 +218,14 @@ impl BrandStore<'_> {
     pub async fn recent_decisions(&self, limit: u32) -> Result<Vec<DecisionRecord>, StoreError> {
         let rows: Vec<DecisionColumns> = on_read!(&self.store.engine, |pool| {
             sqlx::query_as(RECENT).bind(self.brand.as_str()).bind(i64::from(limit)).fetch_all(pool).await?
+        });
+        rows.into_iter().map(DecisionColumns::decode).collect()
+    }
+
+    /// At most `limit` decisions that were made before the one of this number, the latest first.
+    pub async fn decisions_before(&self, seq: i64, limit: u32) -> Result<Vec<DecisionRecord>, StoreError> {
+        let rows: Vec<DecisionColumns> = on_read!(&self.store.engine, |pool| {
+            sqlx::query_as(BEFORE).bind(self.brand.as_str()).bind(i64::from(limit)).bind(seq).fetch_all(pool).await?
         });
         rows.into_iter().map(DecisionColumns::decode).collect()
     }

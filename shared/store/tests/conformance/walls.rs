@@ -36,7 +36,11 @@ async fn one_brand_cannot_see_another(given: Given) {
         let triage = scope.triage(10).await.unwrap();
         assert!(triage.len() == 1 && triage[0].brand == *brand && triage[0].key == own);
         assert_eq!(scope.accounts().await.unwrap().len(), 1);
-        assert_eq!(scope.recent_decisions(10).await.unwrap().len(), 1);
+        let recent = scope.recent_decisions(10).await.unwrap();
+        assert_eq!(recent.len(), 1);
+        assert_eq!(scope.decisions_before(recent[0].seq + 1, 10).await.unwrap(), recent);
+        assert!(scope.decisions_before(recent[0].seq, 10).await.unwrap().is_empty());
+        assert_eq!(scope.decisions_before(i64::MAX, 10).await.unwrap(), recent, "another brand's are not among them");
         assert_eq!(scope.decisions_of(&other, 10).await.unwrap(), []);
         assert_eq!(scope.interactions(&other, 10).await.unwrap().len(), 0);
         assert!(scope.viewer(&other, 10).await.unwrap().is_none());
