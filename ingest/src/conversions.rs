@@ -117,7 +117,7 @@ fn problem(status: StatusCode, title: &str, detail: &str) -> Response {
 
 /// The body, if it is signed with one of the brand's secrets. A brand that is not known and a signature that is wrong look the same from
 /// outside.
-fn signed(conversions: &Conversions, brand: &BrandId, headers: &HeaderMap, body: Bytes) -> Option<Verified> {
+fn signed(conversions: &Conversions, brand: &BrandId, headers: &HeaderMap, body: Bytes) -> Option<Verified<Bytes>> {
     let header = headers.get("x-afterglow-signature").and_then(|value| value.to_str().ok());
     conversions.secrets.get(brand).and_then(|secrets| secrets.verify(header, body).ok())
 }

@@ -36,16 +36,17 @@ async fn automation_claims_nothing_after_a_person_has_taken_over() {
         ground.now.fetch_add(MINUTE_MS, Ordering::Relaxed);
         let intent = happened(&ground, &rulebooks, n).await;
         let (lead, side) = (dice.random_range(0..400), dice.random_range(0..2));
-        let automation = {
+        // A third of the races each are over before the other begins: whichever machine plays, both win.
+        let mut automation = {
             let (ground, intent) = (Arc::clone(&ground), intent.clone());
-            tokio::spawn(async move {
+            Some(async move {
                 wait(if side == 0 { lead } else { 0 }).await;
                 patiently(|| ground.replicas[0].speak(&intent)).await;
             })
         };
-        let person = {
+        let mut person = {
             let ground = Arc::clone(&ground);
-            tokio::spawn(async move {
+            Some(async move {
                 wait(if side == 1 { lead } else { 0 }).await;
                 let scope = ground.store.brand(&ground.account.brand);
                 let now = ground.now();
@@ -56,8 +57,15 @@ async fn automation_claims_nothing_after_a_person_has_taken_over() {
                 scope.write_as_person(&written, None, now).await.unwrap();
             })
         };
-        automation.await.unwrap();
-        person.await.unwrap();
+        match n % 3 {
+            0 => automation.take().unwrap().await,
+            1 => person.take().unwrap().await,
+            _ => {}
+        }
+        let spawned = [automation.map(tokio::spawn), person.map(tokio::spawn)];
+        for task in spawned.into_iter().flatten() {
+            task.await.unwrap();
+        }
     }
     let (spoke, silent, after) = counted(&ground, races).await;
     eprintln!(
