@@ -144,7 +144,7 @@ async fn brands_ask_for_a_second_factor(given: Given) {
     assert!(!store.brand(&lumen).ask_second_factor(true, "ada@example.org", NOW).await.unwrap());
     assert!(store.brand(&lumen).needs_second_factor().await.unwrap());
     assert!(!store.brand(&nobody).needs_second_factor().await.unwrap());
-    assert_eq!(store.second_factor_brands().await.unwrap(), [lumen.clone()]);
+    assert_eq!(store.second_factor_brands().await.unwrap(), std::slice::from_ref(&lumen));
     assert!(store.brand(&lumen).ask_second_factor(false, "ada@example.org", NOW).await.unwrap());
     assert!(!store.brand(&lumen).needs_second_factor().await.unwrap());
 }
