@@ -26,8 +26,8 @@ pub(crate) struct Arguments {
     times: u32,
 }
 
-const START: i64 = 1_780_000_000_000;
-const ACCOUNT: &str = "17841405726653026";
+pub(crate) const START: i64 = 1_780_000_000_000;
+pub(crate) const ACCOUNT: &str = "17841405726653026";
 
 pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let name = format!("afterglow_bench_console_{}", std::process::id());
@@ -66,7 +66,7 @@ async fn measure(arguments: &Arguments, url: &str) -> anyhow::Result<()> {
         created: now,
     };
     store.upsert_account(&account).await?;
-    fill(arguments, url).await?;
+    fill(arguments.viewers, url).await?;
     store.put_person("bench@example.org", "Bench", now).await?;
     store.grant("bench@example.org", None, Some(Role::Owner)).await?;
     let token = Token::new().context("the system gives no randomness")?;
@@ -84,6 +84,10 @@ async fn measure(arguments: &Arguments, url: &str) -> anyhow::Result<()> {
         ("a viewer", viewer.as_str()),
         ("review", "/b/bench/held"),
         ("decisions", "/b/bench/decisions"),
+        ("figures, 28 days", "/b/bench/insights"),
+        ("figures by snippet", "/b/bench/insights?by=snippet"),
+        ("figures, a year by play", "/b/bench/insights?by=play&days=366"),
+        ("the week", "/b/bench/insights/week"),
     ] {
         let (mut times, mut bytes) = (Vec::new(), 0);
         for _ in 0..arguments.times {
@@ -107,7 +111,7 @@ async fn measure(arguments: &Arguments, url: &str) -> anyhow::Result<()> {
 }
 
 /// Viewers, what they did, and what was decided: rows and indexes as large as they would be.
-async fn fill(arguments: &Arguments, url: &str) -> anyhow::Result<()> {
+pub(crate) async fn fill(viewers: u32, url: &str) -> anyhow::Result<()> {
     const VIEWERS: &str = "INSERT INTO viewer (account, viewer, brand, username, state, segment, score_rank, last_contact_ms,
             first_seen_ms, last_seen_ms, needs_reply_since_ms, rules_version, tags, due_ms, triage_ms, review_ms)
         SELECT $1, 'v' || n, 'bench', 'viewer.' || n,
@@ -120,9 +124,20 @@ async fn fill(arguments: &Arguments, url: &str) -> anyhow::Result<()> {
         SELECT md5(n || 'i' || k)::uuid, 'bench', $1, 'v' || n, 'viewer.' || n, 'instagram', 'webhook', 'message', $2 + n + k,
             $2 + n + k, FALSE, '{\"kind\":\"message\",\"detail\":{\"mid\":\"m' || n || k || '\",\"text\":\"Is it there in green?\"}}'
         FROM generate_series(1, $3) AS n, generate_series(1, 2) AS k";
+    // A year of figures: 40 measures of everything, of the account, and of 12 plays, 15 snippets and 6 operators.
+    const FIGURES: &str = "INSERT INTO kpi_day (brand, day, dim, item, measure, value)
+        SELECT 'bench', to_char(date '2026-05-30' - d, 'YYYY-MM-DD'), i.dim, i.dim || '-' || i.n, m.name, 10 + (d + i.n) % 90
+        FROM generate_series(0, 365) AS d,
+            (SELECT 'all' AS dim, 0 AS n UNION ALL SELECT 'account', 0 UNION ALL SELECT 'play', generate_series(1, 12)
+             UNION ALL SELECT 'snippet', generate_series(1, 15) UNION ALL SELECT 'operator', generate_series(1, 6)) AS i,
+            (SELECT unnest(ARRAY['questions', 'prompt', 'in_time', 'sent', 'replied', 'stops', 'refused', 'unreachable',
+                'conversations', 'sold', 'sales', 'revenue_EUR']) AS name
+             UNION ALL SELECT 'bot_class_' || lpad(c::text, 2, '0') FROM generate_series(0, 13) AS c
+             UNION ALL SELECT 'person_class_' || lpad(c::text, 2, '0') FROM generate_series(4, 17) AS c) AS m";
     let mut connection = PgConnection::connect(url).await?;
+    sqlx::query(FIGURES).execute(&mut connection).await?;
     for sql in [VIEWERS, HAPPENED] {
-        let query = sqlx::query(sql).bind(ACCOUNT).bind(START).bind(i64::from(arguments.viewers));
+        let query = sqlx::query(sql).bind(ACCOUNT).bind(START).bind(i64::from(viewers));
         query.execute(&mut connection).await?;
     }
     sqlx::query("ANALYZE").execute(&mut connection).await?;

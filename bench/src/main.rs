@@ -22,6 +22,7 @@ mod backlog;
 mod chaos;
 mod console;
 mod costs;
+mod figures;
 mod gate;
 mod ingest;
 mod latency;
@@ -44,6 +45,7 @@ use clap::Parser;
 enum Bench {
     Chaos(chaos::Arguments),
     Console(console::Arguments),
+    Figures(figures::Arguments),
     Costs(costs::Arguments),
     Gate(gate::Arguments),
     Ingest(ingest::Arguments),
@@ -64,6 +66,7 @@ async fn main() -> anyhow::Result<()> {
     match Bench::parse() {
         Bench::Chaos(arguments) => chaos::run(&arguments).await,
         Bench::Console(arguments) => console::run(&arguments).await,
+        Bench::Figures(arguments) => figures::run(&arguments).await,
         Bench::Costs(arguments) => costs::run(&arguments).await,
         Bench::Gate(arguments) => {
             gate::run(&arguments);

@@ -1,17 +1,19 @@
-//! `POST /v1/brands/{brand}/conversions`: a shop tells that a goal was reached.
+//! What a brand's other systems tell: `POST /v1/brands/{brand}/conversions`, that a goal was reached; `…/consents`, that somebody said
+//! stop elsewhere.
 //!
 //! Signed like a webhook: `X-Afterglow-Signature: sha256=…`, HMAC-SHA256 of the body under the brand's secret. The same
-//! goal of the same external id counts once, however often it is posted. A conversion opens no window.
+//! goal of the same external id counts once, however often it is posted. A conversion opens no window. A stop is recorded like one that
+//! was said to us; that somebody wants to be written to is for them alone to say.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use afterglow_bus::{Bus, Lane, Message};
 use afterglow_domain::{
-    AccountId, Body, BrandId, Channel, Clock, Conversion, DerivedId as _, Interaction, InteractionId, Source,
-    Timestamp, ViewerId,
+    AccountId, Body, BrandId, Channel, Clock, ConsentChange, ConsentState, Conversion, DerivedId as _, FenceChange,
+    Interaction, InteractionId, Source, Timestamp, ViewerId,
 };
-use afterglow_meta::AppSecrets;
+use afterglow_meta::{AppSecrets, Verified};
 use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -69,6 +71,7 @@ impl Conversions {
 pub fn conversions_router(conversions: Conversions) -> Router {
     Router::new()
         .route("/v1/brands/{brand}/conversions", post(take))
+        .route("/v1/brands/{brand}/consents", post(take_consent))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .with_state(Arc::new(conversions))
 }
@@ -93,10 +96,64 @@ struct Posted {
     viewer: Option<String>,
 }
 
+/// Somebody said stop to the brand elsewhere.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PostedConsent {
+    /// The other system's own id of it: the same one counts once.
+    external_id: String,
+    account: String,
+    viewer: String,
+    state: String,
+    #[serde(default)]
+    occurred: Option<String>,
+}
+
 /// RFC 9457.
 fn problem(status: StatusCode, title: &str, detail: &str) -> Response {
     let body = json!({ "type": "about:blank", "status": status.as_u16(), "title": title, "detail": detail });
     (status, [(header::CONTENT_TYPE, "application/problem+json")], body.to_string()).into_response()
+}
+
+/// The body, if it is signed with one of the brand's secrets. A brand that is not known and a signature that is wrong look the same from
+/// outside.
+fn signed(conversions: &Conversions, brand: &BrandId, headers: &HeaderMap, body: Bytes) -> Option<Verified> {
+    let header = headers.get("x-afterglow-signature").and_then(|value| value.to_str().ok());
+    conversions.secrets.get(brand).and_then(|secrets| secrets.verify(header, body).ok())
+}
+
+fn not_signed() -> Response {
+    problem(StatusCode::FORBIDDEN, "Not signed", "X-Afterglow-Signature: sha256=HMAC-SHA256(body, secret)")
+}
+
+async fn take_consent(
+    State(conversions): State<Arc<Conversions>>,
+    Path(brand): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let brand = BrandId::new(brand);
+    let Some(verified) = signed(&conversions, &brand, &headers, body) else { return not_signed() };
+    let posted: PostedConsent = match serde_json::from_slice(verified.get()) {
+        Ok(posted) => posted,
+        Err(error) => return problem(StatusCode::BAD_REQUEST, "Not a consent", &error.to_string()),
+    };
+    let change = match conversions.consent(&brand, posted) {
+        Ok(change) => change,
+        Err(detail) => return problem(StatusCode::UNPROCESSABLE_ENTITY, "Not recorded", &detail),
+    };
+    let id = change.cause.to_string();
+    let Ok(body) = serde_json::to_vec(&FenceChange::Consent(change)) else {
+        return problem(StatusCode::INTERNAL_SERVER_ERROR, "Not written", "try again");
+    };
+    let message = Message { id: id.clone(), traceparent: None, body: body.into() };
+    match conversions.bus.publish(Lane::Consent, vec![message]).await {
+        Ok(()) => Json(json!({ "id": id })).into_response(),
+        Err(error) => {
+            tracing::warn!(%error, "a stop is refused; it has to come again");
+            problem(StatusCode::SERVICE_UNAVAILABLE, "Not kept", "post it again in a few seconds")
+        }
+    }
 }
 
 async fn take(
@@ -106,12 +163,7 @@ async fn take(
     body: Bytes,
 ) -> Response {
     let brand = BrandId::new(brand);
-    let header = headers.get("x-afterglow-signature").and_then(|value| value.to_str().ok());
-    // A brand that is not known and a signature that is wrong look the same from outside.
-    let verified = conversions.secrets.get(&brand).and_then(|secrets| secrets.verify(header, body).ok());
-    let Some(verified) = verified else {
-        return problem(StatusCode::FORBIDDEN, "Not signed", "X-Afterglow-Signature: sha256=HMAC-SHA256(body, secret)");
-    };
+    let Some(verified) = signed(&conversions, &brand, &headers, body) else { return not_signed() };
     let posted: Posted = match serde_json::from_slice(verified.get()) {
         Ok(posted) => posted,
         Err(error) => return problem(StatusCode::BAD_REQUEST, "Not a conversion", &error.to_string()),
@@ -138,6 +190,38 @@ async fn take(
 }
 
 impl Conversions {
+    fn consent(&self, brand: &BrandId, posted: PostedConsent) -> Result<ConsentChange, String> {
+        let now = (self.clock)();
+        if posted.state != "opted_out" {
+            return Err(format!(
+                "state {:?}: only \"opted_out\" is taken; that somebody wants to be written to is theirs to say, by START",
+                posted.state
+            ));
+        }
+        for (name, value) in [("external_id", &posted.external_id), ("viewer", &posted.viewer)] {
+            if value.is_empty() || value.len() > 200 {
+                return Err(format!("{name} has {} bytes: 1 to 200 are taken", value.len()));
+            }
+        }
+        let owned = |channel| self.accounts.brand_of(channel, &posted.account).as_ref() == Some(brand);
+        if ![Channel::Instagram, Channel::Page].into_iter().any(owned) {
+            return Err(format!("no account {:?} of this brand", posted.account));
+        }
+        let occurred = match &posted.occurred {
+            Some(text) => Timestamp::parse(text).ok_or("occurred: expected a time such as 2026-11-24T12:00:00Z")?,
+            None => now,
+        };
+        Ok(ConsentChange {
+            cause: InteractionId::derive(&["consent", brand.as_str(), &posted.external_id]),
+            brand: brand.clone(),
+            account: AccountId::new(posted.account),
+            viewer: ViewerId::new(posted.viewer),
+            state: ConsentState::OptedOut,
+            occurred: occurred.min(now),
+            received: now,
+        })
+    }
+
     async fn interaction(&self, brand: &BrandId, posted: Posted) -> Result<Interaction, String> {
         let now = (self.clock)();
         for (name, value) in [("external_id", &posted.external_id), ("goal", &posted.goal)] {

@@ -75,7 +75,7 @@ async fn with_crm(installation: &mut Installation) -> &'static str {
         ("AFTERGLOW_FEED__ALLOWED_NETWORKS", "127.0.0.0/8"),
         ("AFTERGLOW_FEED__PLAIN_HTTP", "true"),
         ("AFTERGLOW_FEED__POLL_MS", "50"),
-        ("AFTERGLOW_FEED__TIMEOUT_MS", "400"),
+        ("AFTERGLOW_FEED__TIMEOUT_MS", "3000"),
     ] {
         installation.environment.push((name.into(), value.into()));
     }

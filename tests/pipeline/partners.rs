@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::installation::{Installation, PATIENCE, in_both_forms, now};
 use crate::processes::run;
 
-in_both_forms!(links_and_conversions_count_once);
+in_both_forms!(links_and_conversions_count_once, a_stop_that_was_said_elsewhere_holds);
 
 const PHONE: &str =
     "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 Mobile Instagram 350.0";
@@ -94,4 +94,46 @@ async fn links_and_conversions_count_once(installation: Installation) {
         "the link's own person"
     );
     assert_eq!(installation.sim.totals().requests, 0);
+}
+
+async fn a_stop_that_was_said_elsewhere_holds(installation: Installation) {
+    let account = installation.sim.accounts()[0].id.as_str().to_owned();
+    let base = installation.webhook_url().replace("/webhooks/meta", "");
+    let post = async |body: Value, secret: &str| {
+        let body = body.to_string();
+        let signature = sign(&SecretString::from(secret), body.as_bytes());
+        let request = client().post(format!("{base}/v1/brands/brand-1/consents"));
+        let answer = request.header("X-Afterglow-Signature", signature).body(body).send().await.unwrap();
+        (answer.status().as_u16(), answer.json::<Value>().await.unwrap())
+    };
+    let secret = "a secret of the shop's";
+    let said = json!({ "external_id": "crm-7", "account": account, "viewer": "4711", "state": "opted_out" });
+    let (status, first) = post(said.clone(), secret).await;
+    assert_eq!(status, 200, "{first}");
+    assert_eq!(post(said.clone(), secret).await, (200, first), "twice is once");
+    let with = |name: &str, value: &str| {
+        let mut body = said.clone();
+        body[name] = json!(value);
+        body
+    };
+    for (body, secret, status, says) in [
+        (said.clone(), "somebody else's", 403, "X-Afterglow-Signature"),
+        (with("state", "opted_in"), secret, 422, "START"),
+        (with("account", "1"), secret, 422, "no account"),
+        (with("viewer", ""), secret, 422, "viewer has 0 bytes"),
+        (with("surprise", "x"), secret, 400, "unknown field"),
+    ] {
+        let (answer, problem) = post(body, secret).await;
+        assert!(answer == status && problem["detail"].as_str().unwrap().contains(says), "{answer} {problem}");
+    }
+    let brand = BrandId::new("brand-1");
+    let key = afterglow_domain::ViewerKey {
+        account: afterglow_domain::AccountId::new(account),
+        viewer: afterglow_domain::ViewerId::new("4711"),
+    };
+    let begun = std::time::Instant::now();
+    while installation.store.brand(&brand).stops_of(&key).await.unwrap().len() != 1 {
+        assert!(begun.elapsed() < PATIENCE, "{}", installation.logs());
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
 }

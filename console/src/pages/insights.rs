@@ -64,7 +64,7 @@ pub(crate) async fn show(room: InBrand, Query(asked): Query<Asked>) -> Result<Re
             a href=(format!("{path}/week")) { "The week, with what to keep, change and stop" }
         }
         p.soft { (since) " to " (until) ". Every share stands with what it is a share of; what cannot be said is unknown, and why." }
-        (chart(&days))
+        (chart(&every_day(&until, length), &days))
         (table(&items))
         @if items.is_empty() { p { "Nothing was counted in these days." } }
     };
@@ -85,18 +85,25 @@ fn table(items: &BTreeMap<String, Figures>) -> Markup {
     }
 }
 
+/// The days up to `until`, the first first: also those on which nothing happened.
+fn every_day(until: &str, length: i64) -> Vec<String> {
+    (0..length).rev().filter_map(|n| days_before(until, n)).collect()
+}
+
 /// Questions of each day, and those of them that were answered within 20 minutes.
-fn chart(days: &BTreeMap<String, Sums>) -> Markup {
+fn chart(shown: &[String], days: &BTreeMap<String, Sums>) -> Markup {
     let of = |sums: &Sums, measure: &str| sums.get(measure).copied().unwrap_or(0);
     let most = days.values().map(|sums| of(sums, "questions")).max().unwrap_or(0);
-    let width = days.len().max(1) * BAR;
+    let width = shown.len().max(1) * BAR;
+    let nothing = Sums::new();
     let height = |n: i64| if most == 0 { 0 } else { n * HEIGHT / most };
     html! {
         @if most > 0 {
             figure {
                 svg.chart role="img" viewBox=(format!("0 0 {width} {HEIGHT}")) preserveAspectRatio="none"
                     aria-label=(format!("Questions a day, at most {most}, and those answered within 20 minutes")) {
-                    @for (n, (day, sums)) in days.iter().enumerate() {
+                    @for (n, day) in shown.iter().enumerate() {
+                        @let sums = days.get(day).unwrap_or(&nothing);
                         @let (asked, prompt) = (of(sums, "questions"), of(sums, "prompt"));
                         g { title { (day) ": " (asked) " questions, " (prompt) " answered within 20 minutes" }
                             rect.asked x=(n * BAR) y=(HEIGHT - height(asked)) width=(BAR - 1) height=(height(asked)) {}

@@ -49,8 +49,8 @@ const MIGRATIONS: &[(i64, &str, Sql)] = &[
     migration!(16, "0016_safety"),
     migration!(17, "0017_feed"),
     migration!(18, "0018_kpis"),
-    migration!(40, "0040_access"),
-    migration!(41, "0041_story_watch"),
+    migration!(19, "0019_access"),
+    migration!(20, "0020_story_watch"),
 ];
 
 /// Migrations after which older programs cannot work: each took something away that they use. Append only.
