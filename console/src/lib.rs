@@ -67,6 +67,8 @@ pub struct Console {
     pub stop: CancellationToken,
     /// Figures of brands.
     overviews: overviews::Overviews,
+    /// How accounts do.
+    health: overviews::Health,
 }
 
 impl Console {
@@ -83,6 +85,7 @@ impl Console {
             oidc: None,
             stop: CancellationToken::new(),
             overviews: overviews::Overviews::default(),
+            health: overviews::Health::default(),
         }
     }
 

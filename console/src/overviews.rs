@@ -4,9 +4,33 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use afterglow_domain::{BrandId, Timestamp};
+use afterglow_domain::{BrandId, DAY_MS, Timestamp};
 use afterglow_runtime::error_chain;
-use afterglow_store::{Overview, Store, StoreError};
+use afterglow_store::{AccountHealth, Overview, Store, StoreError};
+
+/// How old the figures of accounts may be, in ms: they look at a whole day, and their page asks every few seconds.
+const HEALTH_MS: i64 = 60_000;
+
+type Healths = Arc<Vec<AccountHealth>>;
+
+/// How accounts do, counted once a minute.
+#[derive(Clone, Default)]
+pub(crate) struct Health(Arc<tokio::sync::Mutex<Option<(Timestamp, Healths)>>>);
+
+impl Health {
+    /// By what occurred in the last 24 hours. Who comes while it is counted waits for that count.
+    pub(crate) async fn of(&self, store: &Store, now: Timestamp) -> Result<Healths, StoreError> {
+        let mut known = self.0.lock().await;
+        if let Some((at, healths)) = known.as_ref()
+            && now.since(*at) < HEALTH_MS
+        {
+            return Ok(Arc::clone(healths));
+        }
+        let healths = Arc::new(store.account_health(now.minus(DAY_MS), now).await?);
+        *known = Some((now, Arc::clone(&healths)));
+        Ok(healths)
+    }
+}
 
 /// How old figures may be before they are counted again, in ms.
 const FRESH_MS: i64 = 3_000;

@@ -1,7 +1,7 @@
 //! Operation: what waits, what could not be understood, how accounts are, who came in.
 
 use afterglow_bus::{DeadLetter, Lane};
-use afterglow_domain::{DAY_MS, DerivedId as _, InteractionId, Timestamp};
+use afterglow_domain::{DerivedId as _, InteractionId, Timestamp};
 use afterglow_ingest::{Replay, Replayed, StoredAccounts};
 use afterglow_runtime::error_chain;
 use afterglow_store::{Deed, Role};
@@ -36,7 +36,7 @@ pub(crate) async fn show(room: Installation) -> Result<Markup, Problem> {
         }
     }
     let accounts = console.store.accounts().await?;
-    let health = console.store.account_health(now.minus(DAY_MS), now).await?;
+    let health = console.health.of(&console.store, now).await?;
     let (oldest, outbox) = (console.store.oldest_waiting().await?, console.store.outbox_oldest_ms().await?);
     let age = |since: Option<Timestamp>| since.map_or_else(|| "–".to_owned(), |since| words::span(now.since(since)));
     let switches = console.store.kill_switches().await?;
