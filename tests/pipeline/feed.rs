@@ -21,8 +21,9 @@ use crate::processes::run;
 
 in_both_forms!(every_change_arrives_and_can_be_followed, a_crm_that_is_ill_delays_no_other);
 
+/// Runs a command; the consumers of these tests go on meanwhile.
 fn afterglow(installation: &Installation, arguments: &[&str]) -> String {
-    let output = run(arguments, &installation.environment, "");
+    let output = tokio::task::block_in_place(|| run(arguments, &installation.environment, ""));
     let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{arguments:?}: {text}");
     text
