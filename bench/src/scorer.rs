@@ -287,7 +287,7 @@ async fn scorer(arguments: &Arguments, events: &[Interaction], store: &Store, no
     let running = tokio::spawn(scorer.run(stop.clone()));
     let wanted = stream.len() as u64;
     loop {
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        tokio::time::sleep(Duration::from_millis(100)).await; // counting everything is work for PostgreSQL too
         let totals = store.totals().await?;
         if totals.accepted + totals.duplicates >= wanted {
             break;

@@ -78,10 +78,10 @@ pub enum ScorerError {
     Consume(#[source] BusError),
 }
 
-/// A delivery that could be read.
-struct Read {
-    delivery: Delivery,
-    interaction: Interaction,
+/// Deliveries that could be read, and what was read of each.
+struct Batch<'a> {
+    deliveries: &'a [Delivery],
+    interactions: Arc<[Interaction]>,
 }
 
 impl Scorer {
@@ -141,24 +141,29 @@ impl Scorer {
         if batch.is_empty() {
             return;
         }
-        let mut readable = Vec::with_capacity(batch.len());
+        let (mut deliveries, mut interactions) = (Vec::with_capacity(batch.len()), Vec::with_capacity(batch.len()));
         for delivery in batch {
             match Interaction::from_cloudevent(&delivery.message.body) {
-                Ok(interaction) => readable.push(Read { delivery, interaction }),
+                Ok(interaction) => {
+                    deliveries.push(delivery);
+                    interactions.push(interaction);
+                }
                 Err(error) => bury(&delivery, &format!("not an interaction: {error}"), settler).await,
             }
         }
-        let refused = self.apply(&readable, settler, after, stop).await;
-        if refused.is_some() && readable.len() > 1 {
+        let batch = Batch { deliveries: &deliveries, interactions: interactions.into() };
+        let refused = self.apply(&batch, settler, after, stop).await;
+        if refused.is_some() && deliveries.len() > 1 {
             // One of them can never be stored; the others must not wait for it.
-            for one in &readable {
-                let one = std::slice::from_ref(one);
-                if let Some(error) = self.apply(one, settler, after, stop).await {
-                    bury(&one[0].delivery, &error_chain(&error), settler).await;
+            for (delivery, interaction) in deliveries.iter().zip(&*batch.interactions) {
+                let one =
+                    Batch { deliveries: std::slice::from_ref(delivery), interactions: Arc::new([interaction.clone()]) };
+                if let Some(error) = self.apply(&one, settler, after, stop).await {
+                    bury(delivery, &error_chain(&error), settler).await;
                 }
             }
-        } else if let (Some(error), [one]) = (refused, readable.as_slice()) {
-            bury(&one.delivery, &error_chain(&error), settler).await;
+        } else if let (Some(error), [delivery]) = (refused, deliveries.as_slice()) {
+            bury(delivery, &error_chain(&error), settler).await;
         }
     }
 
@@ -166,21 +171,22 @@ impl Scorer {
     /// `stop` stays unacknowledged, and comes again.
     async fn apply(
         &self,
-        batch: &[Read],
+        batch: &Batch<'_>,
         settler: &dyn Settler,
         after: &After,
         stop: &CancellationToken,
     ) -> Option<StoreError> {
-        if batch.is_empty() {
+        let interactions = &batch.interactions;
+        if interactions.is_empty() {
             return None;
         }
-        let interactions: Arc<[Interaction]> = batch.iter().map(|read| read.interaction.clone()).collect();
+        let each = interactions.iter().zip(batch.deliveries);
         let traces =
-            batch.iter().filter_map(|read| Some((read.interaction.id, read.delivery.message.traceparent.clone()?)));
+            each.filter_map(|(interaction, delivery)| Some((interaction.id, delivery.message.traceparent.clone()?)));
         let traces: Arc<Traces> = Arc::new(traces.collect());
         let attempt = || {
             let (store, now, rulebooks) = (self.store.clone(), (self.clock)(), self.rulebooks.clone());
-            let (interactions, traces) = (Arc::clone(&interactions), Arc::clone(&traces));
+            let (interactions, traces) = (Arc::clone(interactions), Arc::clone(&traces));
             async move {
                 rulebooks.know(&store, interactions.iter().map(|interaction| &interaction.brand)).await?;
                 let fold = |input: FoldInput<'_>| fold(input, now, &rulebooks, &traces);
@@ -196,9 +202,9 @@ impl Scorer {
             metrics::counter!("afterglow_scorer_retries_total").increment(1);
             tracing::warn!(error = %error_chain(error), ?after, "the store does not take a batch; trying again");
         });
-        match stop.run_until_cancelled(applying.instrument(batch_span(batch))).await? {
+        match stop.run_until_cancelled(applying.instrument(batch_span(batch.deliveries))).await? {
             Ok(applied) => {
-                after.to_read.leave(&interactions);
+                after.to_read.leave(interactions);
                 self.done(batch, applied, settler, &after.written).await;
                 None
             }
@@ -206,12 +212,12 @@ impl Scorer {
         }
     }
 
-    async fn done(&self, batch: &[Read], applied: Applied, settler: &dyn Settler, written: &Written) {
-        let tags: Vec<_> = batch.iter().map(|read| read.delivery.tag).collect();
+    async fn done(&self, batch: &Batch<'_>, applied: Applied, settler: &dyn Settler, written: &Written) {
+        let tags: Vec<_> = batch.deliveries.iter().map(|delivery| delivery.tag).collect();
         if let Err(error) = settler.ack(&tags).await {
             tracing::warn!(%error, "a batch comes again: it could not be acknowledged");
         }
-        measure(batch, &applied, (self.clock)());
+        measure(&batch.interactions, &applied, (self.clock)());
         if !applied.outbox.is_empty() {
             // Were nobody there to publish, the relay would find the rows when their lease has run out.
             let _ = written.send(applied.outbox).await;
@@ -220,25 +226,25 @@ impl Scorer {
 }
 
 /// A span for a batch: a child of the first webhook that led to it, with links to the others.
-fn batch_span(batch: &[Read]) -> tracing::Span {
+fn batch_span(batch: &[Delivery]) -> tracing::Span {
     let span = tracing::trace_span!(target: SPANS, "fold", otel.kind = "consumer", interactions = batch.len());
     if span.is_disabled() {
         return span;
     }
-    let mut traced = batch.iter().filter_map(|read| read.delivery.message.traceparent.as_deref());
+    let mut traced = batch.iter().filter_map(|delivery| delivery.message.traceparent.as_deref());
     follow(&span, traced.next());
     traced.take(LINKS).for_each(|traceparent| link(&span, traceparent));
     span
 }
 
-fn measure(batch: &[Read], applied: &Applied, now: Timestamp) {
+fn measure(batch: &[Interaction], applied: &Applied, now: Timestamp) {
     metrics::counter!("afterglow_scorer_interactions_total", "outcome" => "accepted").increment(applied.accepted);
     metrics::counter!("afterglow_scorer_interactions_total", "outcome" => "duplicate").increment(applied.duplicates);
     metrics::counter!("afterglow_scorer_intents_total").increment(applied.outbox.len() as u64);
     #[expect(clippy::cast_precision_loss, reason = "a few hundred interactions, an age in milliseconds")]
     {
         metrics::histogram!("afterglow_scorer_batch_size").record(batch.len() as f64);
-        if let Some(oldest) = batch.iter().map(|read| read.interaction.received).min() {
+        if let Some(oldest) = batch.iter().map(|interaction| interaction.received).min() {
             metrics::histogram!("afterglow_scorer_lag_seconds").record(now.since(oldest).max(0) as f64 / 1000.0);
         }
     }
