@@ -441,7 +441,7 @@ impl Parts {
             client: egress_reading(feed, CRM_REPLY_MAX)?,
             holder: format!("{}-{now}", std::process::id()),
             poll: Duration::from_millis(feed.poll_ms),
-            lease_ms: i64::try_from(feed.timeout_ms).unwrap_or(i64::MAX / 16) * 12,
+            lease_ms: i64::try_from(feed.timeout_ms).unwrap_or(i64::MAX / 16) * 3,
         };
         let done = stop.clone();
         services.spawn("crm push", async move {

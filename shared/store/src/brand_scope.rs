@@ -173,6 +173,13 @@ const BETWEEN: &str = "SELECT id, brand, account, viewer, username, channel, sou
             WHERE k.account = interaction.account AND k.viewer = interaction.viewer) AS raw_key
     FROM interaction WHERE brand = $1 AND occurred_ms >= $2 AND occurred_ms < $3 ORDER BY occurred_ms, id";
 
+const PAGE: &str = "SELECT id, brand, account, viewer, username, channel, source, occurred_ms, received_ms,
+        standby, body, raw,
+        (SELECT k.key FROM viewer_key k
+            WHERE k.account = interaction.account AND k.viewer = interaction.viewer) AS raw_key
+    FROM interaction WHERE brand = $1 AND occurred_ms >= $2 AND occurred_ms < $3 AND (occurred_ms > $2 OR id > $4)
+    ORDER BY occurred_ms, id LIMIT $5";
+
 const INSIGHTS_BETWEEN: &str = "SELECT id, brand, account, viewer, username, channel, source, occurred_ms, received_ms,
         standby, body, raw,
         (SELECT k.key FROM viewer_key k
@@ -310,6 +317,26 @@ impl BrandStore<'_> {
                 .bind(self.brand.as_str())
                 .bind(from.millis())
                 .bind(until.millis())
+                .fetch_all(pool)
+                .await?
+        });
+        rows.into_iter().map(InteractionColumns::decode).collect()
+    }
+
+    /// What happened behind a place in the log, by moment and then by id, and before `until`, in order. At most `limit`.
+    pub async fn interactions_after(
+        &self,
+        (at, id): (Timestamp, InteractionId),
+        until: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<Interaction>, StoreError> {
+        let rows: Vec<InteractionColumns> = on_read!(&self.store.engine, |pool| {
+            sqlx::query_as(PAGE)
+                .bind(self.brand.as_str())
+                .bind(at.millis())
+                .bind(until.millis())
+                .bind(id.uuid())
+                .bind(i64::from(limit))
                 .fetch_all(pool)
                 .await?
         });
