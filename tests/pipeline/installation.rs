@@ -178,12 +178,25 @@ impl Installation {
         self.processes.insert(service, Process::start(&arguments, &self.environment, self.folder.path()));
     }
 
+    /// The process of a service.
+    pub(crate) fn pid(&self, service: &str) -> u32 {
+        self.processes[service].id()
+    }
+
     pub(crate) fn take(&mut self, service: &str) -> Process {
         self.processes.remove(service).unwrap()
     }
 
     pub(crate) fn webhook_url(&self) -> String {
         format!("http://127.0.0.1:{}/webhooks/meta", self.ports["webhooks"])
+    }
+
+    /// Where strangers connect: to the endpoint for webhooks, and to the console where one runs.
+    pub(crate) fn open_ports(&self) -> Vec<u16> {
+        let console = self.environment.iter().find(|(name, _)| name == "AFTERGLOW_CONSOLE__LISTEN").unwrap();
+        let console = console.1.rsplit_once(':').unwrap().1.parse().unwrap();
+        let runs = self.processes.contains_key("all");
+        [Some(self.ports["webhooks"]), runs.then_some(console)].into_iter().flatten().collect()
     }
 
     pub(crate) fn ops_url(&self, service: &str, path: &str) -> String {

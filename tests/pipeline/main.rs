@@ -16,6 +16,7 @@ mod feed;
 mod figures;
 mod flow;
 mod forgetting;
+mod hostile;
 mod installation;
 mod observations;
 mod partners;
