@@ -455,6 +455,11 @@ impl Parts {
                 wanted.listen
             );
         }
+        if self.store.engine_name() == "postgres" && self.store.brand_role().await?.is_none() {
+            tracing::info!(
+                "no role for brands in the database: every query names its brand, and no second wall is behind"
+            );
+        }
         let listener = listen(wanted.listen, "console.listen").await?;
         let address = listener.local_addr()?;
         let mut console = Console::new(self.store.clone(), Arc::clone(&self.clock));

@@ -88,6 +88,7 @@ where
     let janitor = AmqpBus::connect(&broker, &name, "test").await.unwrap();
     janitor.delete_topology().await.unwrap();
     sqlx::query(AssertSqlSafe(format!("DROP DATABASE {name} WITH (FORCE)"))).execute(&mut admin).await.unwrap();
+    sqlx::query(AssertSqlSafe(format!("DROP ROLE IF EXISTS {name}_brand"))).execute(&mut admin).await.unwrap();
     if let Err(error) = result {
         std::panic::resume_unwind(error.into_panic());
     }

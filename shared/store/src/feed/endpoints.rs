@@ -4,6 +4,7 @@ use afterglow_domain::{BrandId, Timestamp};
 
 use crate::codec::{from_name, moment};
 use crate::engine::{on_read, on_tx, row, storable};
+use crate::wall::on_brand;
 use crate::{BrandStore, Store, StoreError};
 use serde::{Deserialize, Serialize};
 
@@ -126,15 +127,14 @@ impl BrandStore<'_> {
             "SELECT brand, id, url, secret, former, former_until_ms, per_minute, burst, concurrency, state, cursor,
                 created_ms
             FROM feed_endpoint WHERE brand = $1 ORDER BY id";
-        let rows: Vec<EndpointColumns> = on_read!(&self.store.engine, |pool| {
-            sqlx::query_as(sql).bind(self.brand.as_str()).fetch_all(pool).await?
-        });
+        let rows: Vec<EndpointColumns> =
+            on_brand!(self, |pool| { sqlx::query_as(sql).bind(self.brand.as_str()).fetch_all(pool).await? });
         rows.into_iter().map(EndpointColumns::decode).collect()
     }
 
     /// Makes an endpoint; `false` if there is one of that name.
     pub async fn add_feed_endpoint(&self, endpoint: &FeedEndpoint) -> Result<bool, StoreError> {
-        let mut tx = self.store.engine.begin().await?;
+        let mut tx = self.begin().await?;
         let made = on_tx!(&mut tx, |connection| {
             sqlx::query(PUT)
                 .bind(self.brand.as_str())
@@ -164,7 +164,7 @@ impl BrandStore<'_> {
     /// there is none.
     pub async fn replay_feed_endpoint(&self, id: &str, after: u64) -> Result<bool, StoreError> {
         let after = i64::try_from(after).unwrap_or(i64::MAX);
-        let mut tx = self.store.engine.begin().await?;
+        let mut tx = self.begin().await?;
         let found = on_tx!(&mut tx, |connection| {
             let brand = self.brand.as_str();
             sqlx::query("DELETE FROM feed_delivery WHERE brand = $1 AND endpoint = $2 AND sequence > $3")
@@ -194,7 +194,7 @@ impl BrandStore<'_> {
     ) -> Result<bool, StoreError> {
         let sql = "UPDATE feed_endpoint SET former = secret, former_until_ms = $4, secret = $3
             WHERE brand = $1 AND id = $2";
-        let mut tx = self.store.engine.begin().await?;
+        let mut tx = self.begin().await?;
         let found = on_tx!(&mut tx, |connection| {
             sqlx::query(sql)
                 .bind(self.brand.as_str())
@@ -211,7 +211,7 @@ impl BrandStore<'_> {
 
     /// Removes an endpoint with all that waits for it; `false` if there is none.
     pub async fn remove_feed_endpoint(&self, id: &str) -> Result<bool, StoreError> {
-        let mut tx = self.store.engine.begin().await?;
+        let mut tx = self.begin().await?;
         let mut found = 0;
         for sql in [
             "DELETE FROM feed_delivery WHERE brand = $1 AND endpoint = $2",
@@ -227,7 +227,7 @@ impl BrandStore<'_> {
     }
 
     async fn on_endpoint(&self, sql: &'static str, id: &str, third: &str) -> Result<bool, StoreError> {
-        let mut tx = self.store.engine.begin().await?;
+        let mut tx = self.begin().await?;
         let found = on_tx!(&mut tx, |connection| {
             sqlx::query(sql).bind(self.brand.as_str()).bind(id).bind(third).execute(connection).await?.rows_affected()
         });
