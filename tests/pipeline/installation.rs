@@ -179,6 +179,11 @@ impl Installation {
         self.processes.insert(service, Process::start(&arguments, &self.environment, self.folder.path()));
     }
 
+    /// Where the embedded form keeps what it has.
+    pub(crate) fn data_dir(&self) -> std::path::PathBuf {
+        self.folder.path().join("data")
+    }
+
     /// The process of a service.
     pub(crate) fn pid(&self, service: &str) -> u32 {
         self.processes[service].id()

@@ -18,6 +18,7 @@ mod flow;
 mod forgetting;
 mod hostile;
 mod installation;
+mod keys;
 mod observations;
 mod partners;
 mod processes;

@@ -85,7 +85,7 @@ impl Attacked {
         let after = Usage::of(self.installation.pid(self.service));
         let peak = after.peak.saturating_sub(self.before.peak);
         let asked: Vec<_> = all.iter().map(|one| (one.asked, one.slowest)).collect();
-        println!(
+        eprintln!(
             "{name} ({}): {} MiB before, at most {} MiB more; asked beside, slowest: {asked:?}",
             self.service,
             self.before.peak >> 20,
@@ -176,7 +176,7 @@ async fn nonsense_is_answered_or_ended(installation: Installation) {
         }
         for (name, end, allowed) in all.join_all().await {
             if name != "noise" {
-                println!("{port} {name}: {:?}", end.statuses);
+                eprintln!("{port} {name}: {:?}", end.statuses);
             }
             // The console sends whoever is not signed in to its door, or says that the name is not its own.
             let fine = |status: &u16| allowed.contains(status) || (allowed.len() > 2 && [303, 421].contains(status));
@@ -194,7 +194,7 @@ async fn nonsense_is_answered_or_ended(installation: Installation) {
         let chunked = "POST /webhooks/meta HTTP/1.1\r\nhost: 127.0.0.1\r\ntransfer-encoding: chunked\r\n\r\n";
         let End { sent, statuses } =
             say(port, "endless chunks", head(chunked, "8\r\n12345678\r\n"), Duration::ZERO).await;
-        println!("{port} endless chunks: {sent} bytes, {statuses:?}");
+        eprintln!("{port} endless chunks: {sent} bytes, {statuses:?}");
         assert!(
             sent < 32 << 20 && statuses.iter().all(|status| *status < 500),
             "{sent} bytes were taken, {statuses:?}"
@@ -278,7 +278,7 @@ async fn what_is_huge_or_deep_costs_little(installation: Installation) {
         let request = client().post(url).header("x-hub-signature-256", signature).header("content-encoding", encoding);
         let begun = Instant::now();
         let response = request.body(body).send().await.unwrap();
-        println!("{name}: {} in {:?}", response.status(), begun.elapsed());
+        eprintln!("{name}: {} in {:?}", response.status(), begun.elapsed());
         assert!(answer.contains(&response.status().as_u16()), "{name}: {}", response.status());
         assert!(begun.elapsed() < BOUND);
     }

@@ -38,11 +38,11 @@ pub(super) async fn say(port: u16, name: &str, pieces: impl Iterator<Item = Vec<
     let begun = Instant::now();
     let mut sent = 0;
     for piece in pieces {
-        match timeout(BOUND, write.write_all(&piece)).await {
-            Ok(Ok(())) => sent += piece.len(),
-            Ok(Err(_)) => break,
-            Err(_) => panic!("{name}: nothing is taken and nothing ends"),
+        let written = timeout(BOUND, write.write_all(&piece)).await;
+        if written.unwrap_or_else(|_| panic!("{name}: nothing is taken and nothing ends")).is_err() {
+            break;
         }
+        sent += piece.len();
         assert!(begun.elapsed() < BOUND, "{name}: it goes on and on, {sent} bytes so far");
         if reading.is_finished() {
             break;

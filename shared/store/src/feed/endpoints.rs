@@ -120,6 +120,44 @@ impl Store {
     }
 }
 
+const RESEAL: &str = "UPDATE feed_endpoint
+    SET secret = CASE WHEN secret = $3 THEN $4 ELSE secret END, former = CASE WHEN former = $3 THEN $4 ELSE former END
+    WHERE brand = $1 AND id = $2 AND (secret = $3 OR former = $3)";
+
+impl Store {
+    /// Every sealed secret of every endpoint, those that are being replaced among them: whose, and of which endpoint.
+    pub async fn sealed_feed_secrets(&self) -> Result<Vec<(BrandId, String, SealedSecret)>, StoreError> {
+        let sql = "SELECT brand, id, secret FROM feed_endpoint
+            UNION ALL SELECT brand, id, former FROM feed_endpoint WHERE former IS NOT NULL ORDER BY brand, id";
+        let rows: Vec<(String, String, Vec<u8>)> =
+            on_read!(&self.engine, |pool| sqlx::query_as(sql).fetch_all(pool).await?);
+        Ok(rows.into_iter().map(|(brand, id, sealed)| (BrandId::new(brand), id, SealedSecret(sealed))).collect())
+    }
+
+    /// Puts the same secret, sealed anew, in the place of `before`, wherever it stands by now. `false` if it stands nowhere.
+    pub async fn reseal_feed_secret(
+        &self,
+        brand: &BrandId,
+        id: &str,
+        before: &SealedSecret,
+        after: &SealedSecret,
+    ) -> Result<bool, StoreError> {
+        let mut tx = self.engine.begin().await?;
+        let changed = on_tx!(&mut tx, |connection| {
+            sqlx::query(RESEAL)
+                .bind(brand.as_str())
+                .bind(id)
+                .bind(&before.0)
+                .bind(&after.0)
+                .execute(connection)
+                .await?
+                .rows_affected()
+        });
+        tx.commit().await?;
+        Ok(changed == 1)
+    }
+}
+
 impl BrandStore<'_> {
     /// The brand's endpoints, by name.
     pub async fn feed_endpoints(&self) -> Result<Vec<FeedEndpoint>, StoreError> {
