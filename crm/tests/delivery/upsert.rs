@@ -26,7 +26,7 @@ fn client() -> EgressClient {
     .unwrap()
 }
 
-fn record(n: usize) -> ViewerRecord {
+pub(crate) fn record(n: usize) -> ViewerRecord {
     let at = Timestamp::from_millis(1_780_000_000_000);
     ViewerRecord {
         brand: BrandId::new("lumen"),
@@ -52,7 +52,7 @@ fn mapping(target: Target, external_id: &str, fields: &[(&str, &str)]) -> Mappin
     .unwrap()
 }
 
-const HUBSPOT_FIELDS: &[(&str, &str)] = &[
+pub(crate) const HUBSPOT_FIELDS: &[(&str, &str)] = &[
     ("username", "ig_username"),
     ("segment", "story_segment"),
     ("score", "story_score"),
@@ -60,7 +60,7 @@ const HUBSPOT_FIELDS: &[(&str, &str)] = &[
     ("last_contact", "last_story_contact"),
 ];
 
-const SALESFORCE_FIELDS: &[(&str, &str)] = &[
+pub(crate) const SALESFORCE_FIELDS: &[(&str, &str)] = &[
     ("name", "LastName"),
     ("segment", "Segment__c"),
     ("score", "Score__c"),
@@ -68,11 +68,17 @@ const SALESFORCE_FIELDS: &[(&str, &str)] = &[
     ("last_contact", "LastContact__c"),
 ];
 
-fn hubspot(base: &str, token: &str, external_id: &str, fields: &[(&str, &str)]) -> HubSpot {
+pub(crate) fn hubspot(base: &str, token: &str, external_id: &str, fields: &[(&str, &str)]) -> HubSpot {
     HubSpot::new(&base.parse().unwrap(), token.into(), mapping(Target::HubSpot, external_id, fields))
 }
 
-fn salesforce(base: &str, token: &str, object: &str, external_id: &str, fields: &[(&str, &str)]) -> Salesforce {
+pub(crate) fn salesforce(
+    base: &str,
+    token: &str,
+    object: &str,
+    external_id: &str,
+    fields: &[(&str, &str)],
+) -> Salesforce {
     let target = Target::Salesforce { object: object.into() };
     Salesforce::new(&base.parse().unwrap(), token.into(), mapping(target, external_id, fields)).unwrap()
 }
