@@ -9,6 +9,7 @@ mod decisions;
 mod demo;
 mod doctor;
 mod feed;
+mod feed_crm;
 mod installation;
 mod interpret;
 mod journal;
