@@ -19,7 +19,9 @@ mod flow;
 mod forgetting;
 #[path = "../../crm/tests/delivery/hubspot_sim.rs"]
 mod hubspot_sim;
+mod hostile;
 mod installation;
+mod keys;
 mod observations;
 mod partners;
 mod processes;
