@@ -66,7 +66,7 @@ fn fold(input: FoldInput<'_>) -> FoldOutput {
             state: serde_json::to_string(&state).unwrap(),
         }
     };
-    FoldOutput { viewers: input.viewers.into_iter().map(row).collect(), outbox: Vec::new() }
+    FoldOutput { viewers: input.viewers.into_iter().map(row).collect(), outbox: Vec::new(), exposures: Vec::new() }
 }
 
 impl Site {

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use afterglow_domain::{DAY_MS, Timestamp};
+use afterglow_domain::{DAY_MS, Experiment, ExperimentMetric, Timestamp};
 use afterglow_store::{Brand, BrandStore, StoreError};
 
 use crate::kpi::Sums;
 use crate::report::{Week, WeeklyReport, weekly};
+use crate::trial::{Trial, trial};
 
 /// The day that is `days` before another, both `YYYY-MM-DD`; `None` if the text is no day.
 pub fn days_before(day: &str, days: i64) -> Option<String> {
@@ -56,6 +57,57 @@ pub async fn week_of(store: &BrandStore<'_>, brand: &Brand, until: &str) -> Resu
         operators: sums_of(store, "operator", days).await?,
     };
     Ok(Some(weekly(&brand.name, days, &week, brand.settings.safety.stops_percent)))
+}
+
+/// What each of a brand's experiments comes to at `now`, in the order of its document.
+pub async fn trials_of(store: &BrandStore<'_>, brand: &Brand, now: Timestamp) -> Result<Vec<Trial>, StoreError> {
+    let mut trials = Vec::with_capacity(brand.settings.experiments.len());
+    for experiment in &brand.settings.experiments {
+        trials.push(trial_of(store, brand, experiment, now).await?);
+    }
+    Ok(trials)
+}
+
+/// What one of a brand's experiments comes to at `now`; `None` if its document has none of this name.
+pub async fn trial_named(
+    store: &BrandStore<'_>,
+    brand: &Brand,
+    name: &str,
+    now: Timestamp,
+) -> Result<Option<Trial>, StoreError> {
+    match brand.settings.experiments.iter().find(|experiment| experiment.name == name) {
+        Some(experiment) => trial_of(store, brand, experiment, now).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+async fn trial_of(
+    store: &BrandStore<'_>,
+    brand: &Brand,
+    experiment: &Experiment,
+    now: Timestamp,
+) -> Result<Trial, StoreError> {
+    let absent = match experiment.metric {
+        ExperimentMetric::Click if store.links().await?.is_empty() => Some("the brand has no tracked links"),
+        ExperimentMetric::Conversion if !sells(store, brand, experiment, now).await? => {
+            Some("no shop told of a sale in the four weeks before it, nor since")
+        }
+        _ => None,
+    };
+    Ok(trial(experiment, &store.exposed(&experiment.name).await?, absent, now))
+}
+
+/// Whether sales are told of at all.
+async fn sells(
+    store: &BrandStore<'_>,
+    brand: &Brand,
+    experiment: &Experiment,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let day = |at: Timestamp| at.day_in(&brand.time_zone);
+    let (since, until) = (day(experiment.starts.minus(28 * DAY_MS)), day(now.max(experiment.starts)));
+    let counted = store.kpi_days("all", &since, &until).await?;
+    Ok(counted.iter().any(|((_, _, _, measure), _)| measure == "sales" || measure == "sales_without_conversation"))
 }
 
 #[cfg(test)]

@@ -52,6 +52,7 @@
 //! | `api_tokens` | tokens by which programs read a brand |
 //! | `attention` | who waits, who attends to whom, people's labels |
 //! | `replies` | what people write themselves, and what waits for their word |
+//! | `experiments` | who was taken in by which experiment, and what they did |
 //! | `totals` | figures for status line and doctor |
 //! | `brand_transfer` | a brand as a whole: written out, taken in elsewhere, removed |
 //! | `brand_scope` | what a brand's console and API may read |
@@ -72,6 +73,7 @@ mod drafts;
 mod echoes;
 mod engine;
 mod error;
+mod experiments;
 mod facts;
 mod feed;
 mod forgotten;
@@ -114,6 +116,7 @@ pub use consent::ConsentRecorded;
 pub use documents::{BrandDocument, DocumentApplied, NewDocument};
 pub use drafts::{Draft, DraftCost, DraftOutcome};
 pub use error::StoreError;
+pub use experiments::{Exposed, Outcomes};
 pub use facts::Case;
 pub use feed::{
     FeedAttempt, FeedDeadLetter, FeedDelivery, FeedEndpoint, FeedEndpointState, FeedPage, FeedSettlement, FeedSubject,

@@ -1,6 +1,7 @@
 //! What a document must fulfil beyond its form: every fault that could be seen is said when it is applied, not when a viewer
 //! waits.
 
+mod experiments;
 mod people;
 mod plays;
 mod snippets;
@@ -49,6 +50,7 @@ impl Findings<'_> {
 pub(crate) fn warnings(document: &Document, ground: &Ground<'_>) -> Vec<Problem> {
     let mut findings = Findings { ground, found: Vec::new() };
     plays::warn(document, &mut findings);
+    experiments::warn(document, &mut findings);
     snippets::warn(document, &mut findings);
     let mut found = findings.found;
     found.sort();
@@ -63,6 +65,7 @@ pub(crate) fn problems(document: &Document, ground: &Ground<'_>) -> Vec<Problem>
     segments(document, &mut findings);
     tags(document, &mut findings);
     plays::check(document, &mut findings);
+    experiments::check(document, &mut findings);
     snippets::check(document, &mut findings);
     people::check(document, &mut findings);
     limits(document, &mut findings);
