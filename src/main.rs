@@ -37,6 +37,10 @@ use clap::{Parser, Subcommand};
 
 use serve::Service;
 
+/// Memory is taken and given back by many tasks, a little at a time (docs/decisions/0001-libraries.md).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// What remains after a Story fades: keeps what Instagram's official APIs let a brand keep of its Story viewers, and
 /// turns it into timely, wanted conversations.
 #[derive(Parser)]

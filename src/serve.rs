@@ -199,6 +199,7 @@ impl Parts {
             quotas: Quotas::new(ingest.brand_events_per_second, ingest.brand_events_burst),
             under_way: UnderWay::default(),
             in_flight_max: ingest.in_flight_max.max(1),
+            held_refusals: afterglow_ingest::HeldRefusals::default(),
             body_limit: ingest.body_limit,
         });
         let router = router.merge(self.partners(services, stop, &accounts).await?);
