@@ -2,7 +2,7 @@
 
 use afterglow_crm::{daily_log_of, to_csv, to_json};
 use afterglow_domain::{AccountId, Timestamp, ViewerId, ViewerKey};
-use afterglow_insights::{days_before, figures, sums_of};
+use afterglow_insights::{days_before, figures, sums_of, trials_of};
 use afterglow_runtime::error_chain;
 use afterglow_scorer::{explain, standing};
 use afterglow_store::ViewerRow;
@@ -27,7 +27,7 @@ const EXPLAINED: u32 = 5_000;
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Afterglow", description = "Reads what a brand keeps of its viewers. Tokens: `afterglow api-token add`."),
-    paths(triage, viewers, viewer, explained, interactions, decisions, daily_log, changes, kpis),
+    paths(triage, viewers, viewer, explained, interactions, decisions, daily_log, changes, kpis, experiments),
     modifiers(&Bearer)
 )]
 pub(super) struct Description;
@@ -241,4 +241,14 @@ pub(super) async fn kpis(opened: Opened, Query(asked): Query<Period>) -> Result<
     let items = sums_of(&opened.store(), by, (&since, &until)).await?;
     let items: std::collections::BTreeMap<_, _> = items.iter().map(|(item, sums)| (item, figures(sums))).collect();
     Ok(Json(serde_json::json!({ "since": since, "until": until, "by": by, "items": items })).into_response())
+}
+
+/// What a brand tries on viewers, in the order of its document: for each arm the viewers, those whose time is over and what they did;
+/// between which bounds the differences lie; what may be said of them; and what is unknown, with the reason.
+#[utoipa::path(get, path = "/v1/brands/{brand}/experiments", security(("token" = [])),
+    params(("brand" = String, Path)),
+    responses((status = 200, body = Object), (status = 401), (status = 404)))]
+pub(super) async fn experiments(opened: Opened) -> Result<Response, Failure> {
+    let trials = trials_of(&opened.store(), &opened.brand, opened.now).await?;
+    Ok(Json(serde_json::json!({ "experiments": trials })).into_response())
 }

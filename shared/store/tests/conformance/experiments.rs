@@ -1,7 +1,8 @@
 //! Who is taken in by experiments, and what they did.
 
 use afterglow_domain::{AccountId, BrandId, Exposure, Timestamp, ViewerKey};
-use afterglow_store::{FoldOutput, Outcomes};
+use afterglow_store::{FoldOutput, ForgetKey, Outcomes};
+use secrecy::SecretString;
 
 use crate::given::{Given, LEASE_MS, NOW, account, at, brand, counting, key, lumen, message, on_both, ready};
 
@@ -68,6 +69,7 @@ async fn exposures_are_a_brands_own_and_forgotten(given: Given) {
     ours[0].outcomes.bought = Some(at(7));
     given.store.brand(&umbra).note_outcomes(&ours).await.unwrap();
     assert_eq!(given.store.brand(&lumen).exposed("words").await.unwrap()[0].outcomes, Outcomes::default());
-    given.store.forget(&lumen, &key("1"), "code", NOW).await.unwrap();
+    let forgetting = ForgetKey::new(SecretString::from("sixteen bytes or more")).unwrap();
+    given.store.clone().with_forget_key(forgetting).forget(&lumen, &key("1"), "code", NOW).await.unwrap();
     assert_eq!((arms(&lumen).await, arms(&umbra).await), (vec![], vec!["b".to_owned()]));
 }
