@@ -58,6 +58,11 @@ pub(crate) struct ReportOptions {
     json: bool,
 }
 
+/// Who works at the command line.
+pub(crate) fn operator() -> String {
+    std::env::var("USER").unwrap_or_else(|_| "command line".into())
+}
+
 pub(crate) async fn known(store: &Store, brand: &str) -> anyhow::Result<Brand> {
     let id = BrandId::new(brand);
     store.brand(&id).brand().await?.with_context(|| format!("there is no brand {brand}: see `afterglow brand list`"))

@@ -10,6 +10,8 @@ mod demo;
 mod doctor;
 mod experiment;
 mod feed;
+mod funnel;
+mod hypothesis;
 mod installation;
 mod interpret;
 mod journal;
@@ -114,6 +116,10 @@ enum Command {
     /// What is tried on viewers, what came of it, and how many viewers it takes
     #[command(subcommand)]
     Experiment(experiment::ExperimentCommand),
+    /// What a brand believes and has not proved: noted, tested, decided
+    #[command(subcommand)]
+    Hypothesis(hypothesis::HypothesisCommand),
+    Funnel(funnel::Options),
     /// What other systems are told: endpoints, changes, attempts, dead letters
     #[command(subcommand)]
     Feed(feed::Command),
@@ -171,6 +177,8 @@ fn main() -> anyhow::Result<ExitCode> {
         Command::Kpis(options) => kpis::run(&options, &settings),
         Command::Report(options) => kpis::report(&options, &settings),
         Command::Experiment(command) => experiment::run(&command, &settings),
+        Command::Hypothesis(command) => hypothesis::run(&command, &settings),
+        Command::Funnel(options) => funnel::run(&options, &settings),
         Command::Feed(command) => feed::run(&command, &settings),
         Command::Snippet(command) => snippet::run(&command, &settings),
         Command::Moderation(command) => moderation::run(&command, &settings),

@@ -11,6 +11,7 @@ mod chaos;
 mod connect;
 mod conversations;
 mod crash;
+mod experiments;
 mod faults;
 mod feed;
 mod figures;

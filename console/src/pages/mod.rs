@@ -2,6 +2,7 @@
 
 pub(crate) mod brands;
 pub(crate) mod experiments;
+pub(crate) mod funnel;
 pub(crate) mod held;
 pub(crate) mod insights;
 pub(crate) mod ledger;

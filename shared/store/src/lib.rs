@@ -53,6 +53,8 @@
 //! | `attention` | who waits, who attends to whom, people's labels |
 //! | `replies` | what people write themselves, and what waits for their word |
 //! | `experiments` | who was taken in by which experiment, and what they did |
+//! | `hypotheses` | what a brand believes and has not proved |
+//! | `story_labels` | what Stories are for |
 //! | `totals` | figures for status line and doctor |
 //! | `brand_transfer` | a brand as a whole: written out, taken in elsewhere, removed |
 //! | `brand_scope` | what a brand's console and API may read |
@@ -78,6 +80,7 @@ mod facts;
 mod feed;
 mod forgotten;
 mod fragments;
+mod hypotheses;
 mod identities;
 mod intents;
 mod interactions;
@@ -98,6 +101,7 @@ mod second_factor;
 mod sends;
 mod sessions;
 mod shared_work;
+mod story_labels;
 mod story_watch;
 mod totals;
 mod viewers;
@@ -123,6 +127,7 @@ pub use feed::{
     FeedTail, NumberedChange, RenderChange, SealedSecret,
 };
 pub use forgotten::{ForgetKey, ForgetReceipt};
+pub use hypotheses::{Hypothesis, HypothesisStatus, NewHypothesis};
 pub use identities::IdentityAttempt;
 pub use intents::{JudgeTerms, Judged, Reservation};
 pub use interactions::{Applied, FoldInput, FoldOutput, ViewerFold};
