@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use afterglow_insights::{Trial, TrialArm, TrialLift, Verdict, plan, trial_named, trials_of};
+use afterglow_insights::{Trial, TrialArm, TrialLift, plan, trial_named, trials_of};
 use afterglow_runtime::Settings;
 use anyhow::{Context as _, bail};
 use serde_json::json;
@@ -144,19 +144,9 @@ fn told(trial: &Trial) -> Vec<String> {
             lift.than,
             lift.evidence,
             lift.needed,
-            words(lift.verdict)
+            lift.verdict.as_str()
         )
     }));
     lines.extend(trial.doubts.iter().map(|doubt| format!("  {doubt}")));
     lines
-}
-
-const fn words(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::More => "more do it",
-        Verdict::Fewer => "fewer do it",
-        Verdict::NoDifferenceWorthKnowing => "no difference worth knowing of",
-        Verdict::NotShown => "not shown",
-        Verdict::Forbidden => "no verdict",
-    }
 }

@@ -57,6 +57,7 @@ pub async fn week_of(store: &BrandStore<'_>, brand: &Brand, until: &str) -> Resu
         plays: sums_of(store, "play", days).await?,
         snippets: sums_of(store, "snippet", days).await?,
         operators: sums_of(store, "operator", days).await?,
+        experiments: tried_in(store, brand, days).await?,
     };
     Ok(Some(weekly(&brand.name, days, &week, brand.settings.safety.stops_percent)))
 }
@@ -66,6 +67,24 @@ pub async fn trials_of(store: &BrandStore<'_>, brand: &Brand, now: Timestamp) ->
     let mut trials = Vec::with_capacity(brand.settings.experiments.len());
     for experiment in &brand.settings.experiments {
         trials.push(trial_of(store, brand, experiment, now).await?);
+    }
+    Ok(trials)
+}
+
+/// Experiments that took viewers in, or counted some, between two days, as they stood at the end of the second.
+async fn tried_in(
+    store: &BrandStore<'_>,
+    brand: &Brand,
+    (since, until): (&str, &str),
+) -> Result<Vec<Trial>, StoreError> {
+    let zone = brand.time_zone.as_str();
+    let end = days_before(until, -1).and_then(|day| beginning(&day, zone));
+    let Some((begin, end)) = beginning(since, zone).zip(end) else { return Ok(Vec::new()) };
+    let mut trials = Vec::new();
+    for experiment in &brand.settings.experiments {
+        if experiment.starts < end && experiment.ends().plus(experiment.metric.window_ms()) >= begin {
+            trials.push(trial_of(store, brand, experiment, end).await?);
+        }
     }
     Ok(trials)
 }
@@ -96,7 +115,9 @@ async fn trial_of(
         }
         _ => None,
     };
-    Ok(trial(experiment, &store.exposed(&experiment.name).await?, absent, now))
+    let mut exposed = store.exposed(&experiment.name).await?;
+    exposed.retain(|one| one.at <= now);
+    Ok(trial(experiment, &exposed, absent, now))
 }
 
 /// Whether sales are told of at all.

@@ -82,6 +82,19 @@ pub enum Verdict {
     Forbidden,
 }
 
+impl Verdict {
+    /// As people read it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::More => "more do it",
+            Self::Fewer => "fewer do it",
+            Self::NoDifferenceWorthKnowing => "no difference worth knowing of",
+            Self::NotShown => "not shown",
+            Self::Forbidden => "no verdict",
+        }
+    }
+}
+
 /// What is unknown, and why.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "is", rename_all = "snake_case")]

@@ -1,7 +1,7 @@
 //! What is tried on viewers, and what came of it.
 
 use afterglow_domain::{DerivedId as _, InteractionId};
-use afterglow_insights::{Trial, TrialState, Verdict, patterns_of, trials_of};
+use afterglow_insights::{Trial, TrialState, patterns_of, trials_of};
 use afterglow_store::{Deed, Hypothesis, HypothesisStatus, NewHypothesis, Role};
 use axum::response::Redirect;
 use maud::{Markup, html};
@@ -65,7 +65,7 @@ fn section(trial: &Trial) -> Markup {
                 td.number { @match lift.lift { Some(by) => (points(by)), None => "unknown" } }
                 td.number { (points(lift.interval.low)) " and " (points(lift.interval.high)) }
                 td.number { (format!("{:.1} of {:.0}", lift.evidence, lift.needed)) }
-                td { strong { (verdict(lift.verdict)) } }
+                td { strong { (lift.verdict.as_str()) } }
             } } }
         } }
         @if !trial.doubts.is_empty() {
@@ -95,16 +95,6 @@ const fn state(state: TrialState) -> &'static str {
         TrialState::Running => "runs",
         TrialState::Closing => "takes nobody in any longer",
         TrialState::Ended => "has ended",
-    }
-}
-
-const fn verdict(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::More => "more do it",
-        Verdict::Fewer => "fewer do it",
-        Verdict::NoDifferenceWorthKnowing => "no difference worth knowing of",
-        Verdict::NotShown => "not shown",
-        Verdict::Forbidden => "no verdict: see below",
     }
 }
 

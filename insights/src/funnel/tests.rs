@@ -15,7 +15,7 @@ fn happened(n: i64, viewer: Option<&str>, after_ms: i64, body: Body) -> Interact
         viewer: viewer.map(ViewerId::new),
         username: None,
         channel: Channel::Instagram,
-        source: Source::Poll,
+        source: Source::Webhook,
         occurred: T.plus(after_ms),
         received: T.plus(after_ms),
         standby: false,

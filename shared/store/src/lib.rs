@@ -124,7 +124,7 @@ pub use experiments::{Exposed, Outcomes};
 pub use facts::Case;
 pub use feed::{
     FeedAttempt, FeedDeadLetter, FeedDelivery, FeedEndpoint, FeedEndpointState, FeedPage, FeedSettlement, FeedSubject,
-    FeedTail, NumberedChange, RenderChange, SealedSecret,
+    FeedTail, NumberedChange, RenderChange, RenderWeek, SealedSecret,
 };
 pub use forgotten::{ForgetKey, ForgetReceipt};
 pub use hypotheses::{Hypothesis, HypothesisStatus, NewHypothesis};

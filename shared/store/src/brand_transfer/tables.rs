@@ -65,6 +65,7 @@ pub(super) const TABLES: &[Table] = &[
     table("feed_mark", Fate::Removed, "brand = $1", &["id"]),
     table("feed_head", Fate::Removed, "brand = $1", &["brand"]),
     table("feed_change", Fate::Removed, "brand = $1", &["sequence"]),
+    table("weekly_report", Fate::Removed, "brand = $1", &["brand", "until"]),
     table("feed_endpoint", Fate::Removed, "brand = $1", &["id"]),
     table("feed_delivery", Fate::Removed, "brand = $1", &["endpoint", "sequence"]),
     table("feed_attempt", Fate::Removed, "brand = $1", &["seq"]),
