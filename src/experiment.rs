@@ -83,7 +83,8 @@ async fn list(brand: &str, json: bool, settings: &Settings) -> anyhow::Result<Ex
         let state = serde_json::to_value(trial.state)?;
         let state = state.as_str().unwrap_or_default();
         let name = &trial.name;
-        let words = format!("play {}, counts {}, {viewers} viewers, until {}", trial.play, trial.metric.as_str(), trial.ends);
+        let words =
+            format!("play {}, counts {}, {viewers} viewers, until {}", trial.play, trial.metric.as_str(), trial.ends);
         crate::output::line(format_args!("{name:24} {state:8} {words}"))?;
     }
     if trials.is_empty() && !json {

@@ -39,7 +39,8 @@ pub(crate) async fn run(options: &Options, settings: &Settings) -> anyhow::Resul
     let brand = known(&store, &options.brand).await?;
     let now = clock()();
     if let Some(label) = &options.label {
-        let (story, label) = label.split_once('=').context("expected STORY=teaser, STORY=value, STORY=cta or STORY=")?;
+        let (story, label) =
+            label.split_once('=').context("expected STORY=teaser, STORY=value, STORY=cta or STORY=")?;
         if !label.is_empty() && StoryLabel::parse(label).is_none() {
             bail!("{label:?} is no label: expected teaser, value or cta");
         }
@@ -76,8 +77,17 @@ pub(crate) async fn run(options: &Options, settings: &Settings) -> anyhow::Resul
 fn tell(stories: &[StoryFunnel]) -> anyhow::Result<()> {
     for story in stories {
         let label = story.label.map_or("-", StoryLabel::as_str);
-        crate::output::line(format_args!("{} frame {} {label} {} ({})", story.day, story.frame, story.story, story.stage.title()))?;
-        crate::output::line(format_args!("  reach {}; views {}; exits {}; completion {}", story.reach, story.views, story.exits, story.completion))?;
+        crate::output::line(format_args!(
+            "{} frame {} {label} {} ({})",
+            story.day,
+            story.frame,
+            story.story,
+            story.stage.title()
+        ))?;
+        crate::output::line(format_args!(
+            "  reach {}; views {}; exits {}; completion {}",
+            story.reach, story.views, story.exits, story.completion
+        ))?;
         let followed = &story.followed;
         crate::output::line(format_args!(
             "  {} replies, {} taps, {} link clicks; then {} wrote, {} bought ({} sales)",
@@ -85,8 +95,13 @@ fn tell(stories: &[StoryFunnel]) -> anyhow::Result<()> {
         ))?;
     }
     for series in series_of(stories) {
-        let lost = series.lost_most.map_or_else(String::new, |(frame, share)| format!("; most left at frame {frame}: {share}"));
-        crate::output::line(format_args!("{}: {} frames, the last reached {}{lost}", series.day, series.frames, series.carried))?;
+        let lost = series
+            .lost_most
+            .map_or_else(String::new, |(frame, share)| format!("; most left at frame {frame}: {share}"));
+        crate::output::line(format_args!(
+            "{}: {} frames, the last reached {}{lost}",
+            series.day, series.frames, series.carried
+        ))?;
     }
     Ok(())
 }

@@ -138,7 +138,13 @@ async fn find(store: &Store, brand: &Brand, dry_run: bool) -> anyhow::Result<()>
         if noted {
             note(store, brand, "hypothesis_add", &format!("{id}: {}", pattern.key)).await?;
         }
-        let word = if dry_run { "found" } else if noted { "noted" } else { "known" };
+        let word = if dry_run {
+            "found"
+        } else if noted {
+            "noted"
+        } else {
+            "known"
+        };
         crate::output::line(format_args!("{word} {id} {}\n  because: {}", pattern.text, pattern.evidence))?;
     }
     if found.is_empty() {

@@ -10,6 +10,7 @@ mod demo;
 mod doctor;
 mod experiment;
 mod feed;
+mod feed_crm;
 mod funnel;
 mod hypothesis;
 mod installation;

@@ -40,8 +40,8 @@ pub use api::openapi;
 
 use access::second_factor;
 use pages::{
-    brands, experiments, funnel, held, insights, ledger, live, moderation, ops, people, rollout, rules, stories, switches, triage, viewer,
-    writing,
+    brands, experiments, funnel, held, insights, ledger, live, moderation, ops, people, rollout, rules, stories,
+    switches, triage, viewer, writing,
 };
 use problem::Problem;
 

@@ -522,7 +522,10 @@ async fn hypotheses_are_noted_moved_and_who_did_it_is_known() {
     let set = format!("csrf=the-csrf-token&do=set&id={}&status=decided&result=They+are", known[0].id);
     assert_eq!(site.post_as("owner@example.org", "/b/lumen/experiments", &set).await.0, StatusCode::SEE_OTHER);
     let strange = format!("csrf=the-csrf-token&do=set&id={}&status=testing&experiment=none", known[0].id);
-    assert_eq!(site.post_as("owner@example.org", "/b/lumen/experiments", &strange).await.0, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(
+        site.post_as("owner@example.org", "/b/lumen/experiments", &strange).await.0,
+        StatusCode::UNPROCESSABLE_ENTITY
+    );
     let page = site.page("/b/lumen/experiments").await;
     assert!(page.contains("Decided (1)") && page.contains("They are") && page.contains("30 of 200"));
     let audit = site.page("/b/lumen/audit").await;

@@ -29,7 +29,11 @@ pub fn story_series(interactions: &[Interaction], story: Option<&str>) -> Vec<St
                     story_id: insights.media_id.clone(),
                     at: interaction.occurred.to_rfc3339(),
                     source: interaction.source.as_str(),
-                    metrics: insights.metrics.iter().map(|(name, value)| (StoryInsights::current_name(name).to_owned(), *value)).collect(),
+                    metrics: insights
+                        .metrics
+                        .iter()
+                        .map(|(name, value)| (StoryInsights::current_name(name).to_owned(), *value))
+                        .collect(),
                 };
                 (insights.media_id.clone(), interaction.occurred, sample)
             })

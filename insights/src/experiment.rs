@@ -240,7 +240,9 @@ mod tests {
         ] {
             assert_eq!(mismatch(&[(first, 1), (second, 1)]).is_some(), caught, "{first} {second}");
         }
-        for (seen, caught) in [([8_000, 1_000, 1_000], false), ([8_000, 1_200, 800], true), ([3_400, 3_300, 3_300], true)] {
+        for (seen, caught) in
+            [([8_000, 1_000, 1_000], false), ([8_000, 1_200, 800], true), ([3_400, 3_300, 3_300], true)]
+        {
             let shares = [80, 10, 10];
             let arms: Vec<(u64, u32)> = seen.into_iter().zip(shares).collect();
             assert_eq!(mismatch(&arms).is_some(), caught, "{arms:?}");

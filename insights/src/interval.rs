@@ -110,7 +110,12 @@ mod tests {
     fn it_narrows_and_is_everything_at_first() {
         let all = interval(&Comparison::default(), 0.05);
         assert_eq!((all.low, all.high), (-1.0, 1.0));
-        let of = |pairs: u64| Comparison { differing: pairs / 5, won: pairs / 8, tied: pairs - pairs / 5, ..Comparison::default() };
+        let of = |pairs: u64| Comparison {
+            differing: pairs / 5,
+            won: pairs / 8,
+            tied: pairs - pairs / 5,
+            ..Comparison::default()
+        };
         let (some, many) = (interval(&of(1_000), 0.05), interval(&of(100_000), 0.05));
         println!("1,000 pairs: {some:?}; 100,000 pairs: {many:?}");
         assert!(some.low > -0.05 && some.high < 0.15, "{some:?}");

@@ -73,8 +73,12 @@ pub fn patterns(ground: &PatternGround<'_>) -> Vec<Pattern> {
         if part.is_below(all) {
             found.push(Pattern {
                 key: format!("slow:{hour}"),
-                text: format!("Who asks between {hour}:00 and {hour}:59 waits too long: more people, or a play, would help then."),
-                evidence: format!("{part} of the questions of this hour were answered within 20 minutes; of all, {all}"),
+                text: format!(
+                    "Who asks between {hour}:00 and {hour}:59 waits too long: more people, or a play, would help then."
+                ),
+                evidence: format!(
+                    "{part} of the questions of this hour were answered within 20 minutes; of all, {all}"
+                ),
             });
         }
     }
@@ -162,7 +166,8 @@ mod tests {
             ("few", sums(&[("sent", 20)])),
             ("usual", sums(&[("sent", 200), ("replied", 55)])),
         ]);
-        let plays = by(&[("pushy", sums(&[("sent", 100), ("stops", 9)])), ("calm", sums(&[("sent", 100), ("stops", 1)]))]);
+        let plays =
+            by(&[("pushy", sums(&[("sent", 100), ("stops", 9)])), ("calm", sums(&[("sent", 100), ("stops", 1)]))]);
         let hours = by(&[
             ("03", sums(&[("questions", 60), ("prompt", 12)])),
             ("14", sums(&[("questions", 60), ("prompt", 44)])),
@@ -178,8 +183,7 @@ mod tests {
     #[test]
     fn nothing_counted_is_no_pattern() {
         let (none, nothing) = (Sums::new(), BTreeMap::new());
-        let ground =
-            PatternGround { all: &none, snippets: &nothing, plays: &nothing, hours: &nothing, stories: &[] };
+        let ground = PatternGround { all: &none, snippets: &nothing, plays: &nothing, hours: &nothing, stories: &[] };
         assert!(patterns(&ground).is_empty());
     }
 }

@@ -142,7 +142,8 @@ pub async fn funnel_of(
     now: Timestamp,
 ) -> Result<Option<Vec<StoryFunnel>>, StoreError> {
     let zone = brand.time_zone.as_str();
-    let (Some(from), Some(end)) = (beginning(since, zone), days_before(until, -1).and_then(|day| beginning(&day, zone)))
+    let (Some(from), Some(end)) =
+        (beginning(since, zone), days_before(until, -1).and_then(|day| beginning(&day, zone)))
     else {
         return Ok(None);
     };
@@ -152,8 +153,7 @@ pub async fn funnel_of(
     let links = links.into_iter().filter_map(|link| Some((link.code, link.story_id?))).collect();
     let labels = store.story_labels().await?;
     let labels = labels.into_iter().filter_map(|(story, label)| Some((story, StoryLabel::parse(&label)?))).collect();
-    let ground =
-        FunnelGround { happened: &happened, links: &links, labels: &labels, zone, period: (from, end), now };
+    let ground = FunnelGround { happened: &happened, links: &links, labels: &labels, zone, period: (from, end), now };
     Ok(Some(funnel(&ground)))
 }
 
@@ -170,8 +170,7 @@ pub async fn patterns_of(
     let (snippets, plays) = (sums_of(store, "snippet", days).await?, sums_of(store, "play", days).await?);
     let hours = sums_of(store, "hour", days).await?;
     let stories = funnel_of(store, brand, days, now).await?.unwrap_or_default();
-    let ground =
-        PatternGround { all: &all, snippets: &snippets, plays: &plays, hours: &hours, stories: &stories };
+    let ground = PatternGround { all: &all, snippets: &snippets, plays: &plays, hours: &hours, stories: &stories };
     Ok(patterns(&ground))
 }
 

@@ -165,7 +165,11 @@ impl WeeklyReport {
                 let by = lift.lift.map_or_else(|| "unknown".to_owned(), |by| format!("{:+.1} points", by * 100.0));
                 let (low, high) = (lift.interval.low * 100.0, lift.interval.high * 100.0);
                 let verdict = lift.verdict.as_str();
-                let _ = writeln!(text, "- {} beside {}: {by}, between {low:+.1} and {high:+.1}: {verdict}", lift.arm, lift.than);
+                let _ = writeln!(
+                    text,
+                    "- {} beside {}: {by}, between {low:+.1} and {high:+.1}: {verdict}",
+                    lift.arm, lift.than
+                );
             }
             for doubt in &trial.doubts {
                 let _ = writeln!(text, "- {doubt}");

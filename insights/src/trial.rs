@@ -139,10 +139,17 @@ impl fmt::Display for Doubt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::UnevenSplit { chance } => {
-                write!(f, "the arms are uneven beyond chance (1 in {:.0}): something sorts viewers, so no verdict", 1.0 / chance.max(1e-12))
+                write!(
+                    f,
+                    "the arms are uneven beyond chance (1 in {:.0}): something sorts viewers, so no verdict",
+                    1.0 / chance.max(1e-12)
+                )
             }
             Self::Changed { viewers } => {
-                write!(f, "{viewers} viewers were taken in while its arms, shares or metric were others: no verdict; give it a new name")
+                write!(
+                    f,
+                    "{viewers} viewers were taken in while its arms, shares or metric were others: no verdict; give it a new name"
+                )
             }
             Self::MetricAbsent { reason } => write!(f, "unknown, not 0: {reason}"),
             Self::TooFew { arm, counted } => write!(f, "{arm}: {counted} counted, too few to say"),
@@ -325,7 +332,12 @@ mod tests {
     }
 
     /// Viewers who came one a minute, each into the arm of their turn; `did` says whether they replied after an hour.
-    fn exposed(experiment: &Experiment, arms: &[&str], viewers: usize, did: impl Fn(&str, usize) -> bool) -> Vec<Exposed> {
+    fn exposed(
+        experiment: &Experiment,
+        arms: &[&str],
+        viewers: usize,
+        did: impl Fn(&str, usize) -> bool,
+    ) -> Vec<Exposed> {
         let one = |n: usize| {
             let arm = arms[n % arms.len()];
             let at = START.plus(n as i64 * 60_000);

@@ -2,8 +2,8 @@
 //! judge.
 
 use afterglow_domain::{
-    Body, BrandId, CONFIRMATION, ConsentState, Exposure, HOLDOUT, Intent, Interaction, Language, PlayId, Rollout, Segment, Span, Step, Timestamp,
-    ViewerId, ViewerKey, opt_out,
+    Body, BrandId, CONFIRMATION, ConsentState, Exposure, HOLDOUT, Intent, Interaction, Language, PlayId, Rollout,
+    Segment, Span, Step, Timestamp, ViewerId, ViewerKey, opt_out,
 };
 use afterglow_rules::{CompiledPlay, EvaluationError, Happening, Rulebook};
 
@@ -107,7 +107,11 @@ pub fn wishes_for(
         }
         let language = fit.language.or_else(|| Language::guess(text));
         let speaks = play.rule.rollout != Rollout::Shadow;
-        let tried = if speaks { Tried::of(rulebook, &play.rule.name, (&interaction.brand, &key), at) } else { Tried::default() };
+        let tried = if speaks {
+            Tried::of(rulebook, &play.rule.name, (&interaction.brand, &key), at)
+        } else {
+            Tried::default()
+        };
         if !tried.held_out {
             let steps = play.rule.steps();
             wishes.intents.extend((0..).zip(steps.iter()).map(|(n, step)| Intent {

@@ -106,7 +106,8 @@ async fn each_viewer_gets_their_arms_words_and_who_is_held_out_gets_none(mut ins
         assert!(!strange, "{} in arm {} was told {texts:?}", one.viewer.viewer, one.arm);
     }
     assert!(arms.len() == 3 && arms.values().all(|n| *n > 0), "{arms:?}");
-    let said = |words: &str| ledger.messages.iter().any(|entry| entry.text.as_deref().is_some_and(|t| t.contains(words)));
+    let said =
+        |words: &str| ledger.messages.iter().any(|entry| entry.text.as_deref().is_some_and(|t| t.contains(words)));
     assert!(said("Thank you") && said("What did you like"), "both were said");
     // The same webhooks once more, of which every one is known: nothing changes.
     traffic(&installation, 303).await;
@@ -116,9 +117,11 @@ async fn each_viewer_gets_their_arms_words_and_who_is_held_out_gets_none(mut ins
         let same = again.iter().find(|one| one.viewer == *viewer).unwrap();
         assert!(same.arm == *arm && same.at <= at, "{same:?}");
     }
-    let shown: serde_json::Value =
-        serde_json::from_str(&afterglow(&installation, &["experiment", "show", "--brand", brand.as_str(), "words", "--json"]))
-            .unwrap();
+    let shown: serde_json::Value = serde_json::from_str(&afterglow(
+        &installation,
+        &["experiment", "show", "--brand", brand.as_str(), "words", "--json"],
+    ))
+    .unwrap();
     let taken: u64 = shown["arms"].as_array().unwrap().iter().map(|arm| arm["viewers"].as_u64().unwrap()).sum();
     assert_eq!(taken as usize, again.len());
     assert_eq!(shown["lifts"][0]["lift"], serde_json::Value::Null, "nobody's time is over: unknown, not 0");

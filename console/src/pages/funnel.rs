@@ -121,7 +121,8 @@ pub(crate) async fn label(room: InBrand, fields: Fields) -> Result<Redirect, Pro
     let said = Some(label).filter(|label| !label.is_empty());
     room.store().label_story(story, said, room.who(), room.now).await?;
     let detail = format!("{story}: {label}");
-    let deed = Deed { person: room.who(), brand: Some(room.id()), action: "story_label", viewer: None, detail: &detail };
+    let deed =
+        Deed { person: room.who(), brand: Some(room.id()), action: "story_label", viewer: None, detail: &detail };
     room.console.store.note_deed(&deed, room.now).await?;
     Ok(Redirect::to(&format!("/b/{}/insights/stories", room.id())))
 }

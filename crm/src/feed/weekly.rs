@@ -36,12 +36,7 @@ fn told_until(now: Timestamp, zone: &str) -> Option<String> {
 }
 
 /// The id and the `CloudEvent` of a week, with this number in the brand's feed.
-fn render(
-    brand: &BrandId,
-    sequence: u64,
-    report: &WeeklyReport,
-    now: Timestamp,
-) -> Result<(Uuid, String), StoreError> {
+fn render(brand: &BrandId, sequence: u64, report: &WeeklyReport, now: Timestamp) -> Result<(Uuid, String), StoreError> {
     let id = ChangeId::derive(&["week", brand.as_str(), &report.until]);
     let wire = Wire {
         specversion: SPEC_VERSION,

@@ -136,7 +136,8 @@ pub fn funnel(ground: &FunnelGround<'_>) -> Vec<StoryFunnel> {
     let mut heard = BTreeMap::<&str, Heard<'_>>::new();
     for interaction in ground.happened {
         let Some(id) = interaction.body.story_id().filter(|id| !id.is_empty()) else { continue };
-        let new = || Heard { account: &interaction.account, first: interaction.occurred, posted: None, samples: Vec::new() };
+        let new =
+            || Heard { account: &interaction.account, first: interaction.occurred, posted: None, samples: Vec::new() };
         let story = heard.entry(id).or_insert_with(new);
         story.first = story.first.min(interaction.occurred);
         if let Body::StoryInsights(insights) = &interaction.body {
@@ -198,11 +199,13 @@ pub fn funnel_to_csv(stories: &[StoryFunnel]) -> String {
     let mut text = "story,account,day,frame,label,stage,posted,reach,views,exits,completion,unknown,replies,repliers,taps,clicks,dms,sold,sales,revenue\n".to_owned();
     let quoted = |text: &str| format!("\"{}\"", text.replace('"', "\"\""));
     for story in stories {
-        let figures = [("reach", story.reach), ("views", story.views), ("exits", story.exits), ("completion", story.completion)];
+        let figures =
+            [("reach", story.reach), ("views", story.views), ("exits", story.exits), ("completion", story.completion)];
         let reasons: Vec<String> =
             figures.iter().filter_map(|(name, figure)| Some(format!("{name}: {}", figure.unknown()?))).collect();
         let followed = &story.followed;
-        let revenue: Vec<String> = followed.revenue.iter().map(|(currency, minor)| format!("{minor} {currency}")).collect();
+        let revenue: Vec<String> =
+            followed.revenue.iter().map(|(currency, minor)| format!("{minor} {currency}")).collect();
         let mut cells = vec![
             quoted(&story.story),
             quoted(&story.account),
@@ -214,8 +217,15 @@ pub fn funnel_to_csv(stories: &[StoryFunnel]) -> String {
         ];
         cells.extend(figures.iter().map(|(_, figure)| figure.cell()));
         cells.push(quoted(&reasons.join("; ")));
-        let counts =
-            [followed.replies, followed.repliers, followed.taps, followed.clicks, followed.dms, followed.sold, followed.sales];
+        let counts = [
+            followed.replies,
+            followed.repliers,
+            followed.taps,
+            followed.clicks,
+            followed.dms,
+            followed.sold,
+            followed.sales,
+        ];
         cells.extend(counts.iter().map(u64::to_string));
         cells.push(quoted(&revenue.join("; ")));
         text.push_str(&cells.join(","));

@@ -288,7 +288,8 @@ mod tests {
     #[test]
     fn the_shape_changes_with_whatever_would_mix_viewers() {
         let one = experiment(&[50, 50], 0);
-        let text = Experiment { hypothesis: "something else".into(), ends: Some(Timestamp::from_millis(9)), ..one.clone() };
+        let text =
+            Experiment { hypothesis: "something else".into(), ends: Some(Timestamp::from_millis(9)), ..one.clone() };
         assert_eq!(one.shape(), text.shape());
         assert_ne!(one.shape(), Experiment { metric: ExperimentMetric::Click, ..one.clone() }.shape());
         assert_ne!(one.shape(), experiment(&[40, 60], 0).shape());

@@ -1,5 +1,6 @@
 //! What a brand sets for itself: the brand document as data. Its text form is YAML, and is read by `afterglow-rules`.
 
+mod crm;
 mod experiments;
 mod limits;
 mod people;
@@ -15,9 +16,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Kind, Language, PlayId};
 
-pub use experiments::{
-    EXPERIMENT_MS, Experiment, ExperimentArm, ExperimentMetric, Exposure, HOLDOUT, arm_of,
-};
+pub use crm::{CrmConnection, CrmKind, CrmTarget, FACTS, MappingError, MappingTable};
+pub use experiments::{EXPERIMENT_MS, Experiment, ExperimentArm, ExperimentMetric, Exposure, HOLDOUT, arm_of};
 pub use limits::{QuietHours, SendLimits};
 pub use people::{DraftRules, HandoverRules, ModerationAction, ModerationRules, NeedsPerson, OptOutRules, SafetyRules};
 pub use plays::{DraftRule, PlayRule, Rollout, Step, Trigger, WhenClosed};
@@ -71,6 +71,9 @@ pub struct BrandSettings {
     pub limits: SendLimits,
     /// How long what is kept.
     pub retention: Retention,
+    /// Where viewers are written as a CRM's own records.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub crm: Vec<CrmConnection>,
 }
 
 impl Default for BrandSettings {
@@ -93,6 +96,7 @@ impl Default for BrandSettings {
             safety: SafetyRules::default(),
             limits: SendLimits::default(),
             retention: Retention::default(),
+            crm: Vec::new(),
         }
     }
 }

@@ -77,7 +77,8 @@ fn variable(document: &Document, experiment: &Experiment, place: &ExperimentPlac
         }
     }
     if play.draft.is_some() && experiment.arms.iter().any(|arm| !arm.say.is_empty()) {
-        findings.add(at, format!("experiment {title:?}: what play {name:?} says is drafted, so no snippet can be tried"));
+        findings
+            .add(at, format!("experiment {title:?}: what play {name:?} says is drafted, so no snippet can be tried"));
     }
 }
 
@@ -152,7 +153,8 @@ pub(super) fn warn(document: &Document, findings: &mut Findings<'_>) {
             findings.add(place, format!("experiment {title:?} takes nobody in: play {name:?} says nothing to anybody"));
         }
         if experiment.ends().since(experiment.starts) < 14 * DAY_MS {
-            findings.add(place, format!("experiment {title:?} runs for less than two weeks: weekends do not count twice"));
+            findings
+                .add(place, format!("experiment {title:?} runs for less than two weeks: weekends do not count twice"));
         }
     }
 }
