@@ -529,7 +529,7 @@ async fn hypotheses_are_noted_moved_and_who_did_it_is_known() {
     let page = site.page("/b/lumen/experiments").await;
     assert!(page.contains("Decided (1)") && page.contains("They are") && page.contains("30 of 200"));
     let audit = site.page("/b/lumen/audit").await;
-    assert!(audit.contains("hypothesis_add") && audit.contains("hypothesis_set"), "{audit}");
+    assert!(audit.contains("hypothesis add") && audit.contains("hypothesis set"), "{audit}");
     assert!(!site.page("/b/umbra/experiments").await.contains("They are"), "another brand's board is its own");
 }
 
