@@ -12,14 +12,15 @@ mod connect;
 mod conversations;
 mod crash;
 mod crms;
+mod experiments;
 mod faults;
 mod feed;
 mod figures;
 mod flow;
 mod forgetting;
+mod hostile;
 #[path = "../../crm/tests/delivery/hubspot_sim.rs"]
 mod hubspot_sim;
-mod hostile;
 mod installation;
 mod keys;
 mod observations;

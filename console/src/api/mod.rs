@@ -35,6 +35,9 @@ pub(crate) fn router() -> Router<Arc<Console>> {
         .route("/v1/brands/{brand}/daily-log", get(routes::daily_log))
         .route("/v1/brands/{brand}/changes", get(routes::changes))
         .route("/v1/brands/{brand}/kpis", get(routes::kpis))
+        .route("/v1/brands/{brand}/experiments", get(routes::experiments))
+        .route("/v1/brands/{brand}/hypotheses", get(routes::hypotheses))
+        .route("/v1/brands/{brand}/stories", get(routes::stories))
         .route("/v1/{*nothing}", get(async || Failure::NotFound))
 }
 

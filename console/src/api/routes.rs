@@ -2,7 +2,7 @@
 
 use afterglow_crm::{daily_log_of, plain_cell, rows_to_csv, to_csv, to_json};
 use afterglow_domain::{AccountId, DAY_MS, DerivedId as _, InteractionId, Timestamp, ViewerId, ViewerKey};
-use afterglow_insights::{days_before, figures, sums_of};
+use afterglow_insights::{days_before, figures, funnel_of, series_of, sums_of, trials_of};
 use afterglow_runtime::error_chain;
 use afterglow_scorer::{explain, standing};
 use afterglow_store::ViewerRow;
@@ -28,7 +28,10 @@ const EXPLAINED: u32 = 5_000;
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Afterglow", description = "Reads what a brand keeps of its viewers. Tokens: `afterglow api-token add`."),
-    paths(triage, viewers, viewer, explained, interactions, log, decisions, daily_log, changes, kpis),
+    paths(
+        triage, viewers, viewer, explained, interactions, log, decisions, daily_log, changes, kpis, experiments, hypotheses,
+        stories
+    ),
     modifiers(&Bearer)
 )]
 pub(super) struct Description;
@@ -303,4 +306,42 @@ pub(super) async fn kpis(opened: Opened, Query(asked): Query<Period>) -> Result<
     let items = sums_of(&opened.store(), by, (&since, &until)).await?;
     let items: std::collections::BTreeMap<_, _> = items.iter().map(|(item, sums)| (item, figures(sums))).collect();
     Ok(Json(serde_json::json!({ "since": since, "until": until, "by": by, "items": items })).into_response())
+}
+
+/// What a brand tries on viewers, in the order of its document: for each arm the viewers, those whose time is over and what they did;
+/// between which bounds the differences lie; what may be said of them; and what is unknown, with the reason.
+#[utoipa::path(get, path = "/v1/brands/{brand}/experiments", security(("token" = [])),
+    params(("brand" = String, Path)),
+    responses((status = 200, body = Object), (status = 401), (status = 404)))]
+pub(super) async fn experiments(opened: Opened) -> Result<Response, Failure> {
+    let trials = trials_of(&opened.store(), &opened.brand, opened.now).await?;
+    Ok(Json(serde_json::json!({ "experiments": trials })).into_response())
+}
+
+/// What a brand believes and has not proved, the latest first: open, testing or decided.
+#[utoipa::path(get, path = "/v1/brands/{brand}/hypotheses", security(("token" = [])),
+    params(("brand" = String, Path)),
+    responses((status = 200, body = Object), (status = 401), (status = 404)))]
+pub(super) async fn hypotheses(opened: Opened) -> Result<Response, Failure> {
+    let hypotheses = opened.store().hypotheses().await?;
+    Ok(Json(serde_json::json!({ "hypotheses": hypotheses })).into_response())
+}
+
+/// From a Story to a sale: each Story that began between two days of the brand's time zone, both included (usually the last 7, at most 31),
+/// with its frame in the day's series, Meta's figures or why they are unknown, and what followed; and each day's series.
+#[utoipa::path(get, path = "/v1/brands/{brand}/stories", security(("token" = [])),
+    params(("brand" = String, Path), ("since" = Option<String>, Query), ("until" = Option<String>, Query)),
+    responses((status = 200, body = Object), (status = 400), (status = 401), (status = 404)))]
+pub(super) async fn stories(opened: Opened, Query(asked): Query<Period>) -> Result<Response, Failure> {
+    let until = asked.until.unwrap_or_else(|| opened.now.day_in(&opened.brand.time_zone));
+    let bad = || Failure::Bad("since and until are days, YYYY-MM-DD, at most 31".into());
+    let (usual, first) = (days_before(&until, 6).ok_or_else(bad)?, days_before(&until, 30).ok_or_else(bad)?);
+    let since = asked.since.unwrap_or(usual);
+    if since < first {
+        return Err(bad());
+    }
+    let stories = funnel_of(&opened.store(), &opened.brand, (&since, &until), opened.now).await?.ok_or_else(bad)?;
+    let series = series_of(&stories);
+    let told = serde_json::json!({ "since": since, "until": until, "stories": stories, "series": series });
+    Ok(Json(told).into_response())
 }

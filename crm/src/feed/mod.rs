@@ -5,11 +5,14 @@
 //! | `render` | what is known of a viewer as the change that is told: pure |
 //! | `queue` | the deliveries as the store keeps them |
 //! | `service` | the loops |
+//! | `weekly` | the week, told once when it is over |
 
 mod queue;
 mod render;
 mod service;
+mod weekly;
 
 pub use queue::{StoreQueue, secret_context};
 pub use render::render;
 pub use service::{FeedService, FeedSettings};
+pub use weekly::tell_week;

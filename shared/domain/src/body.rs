@@ -4,6 +4,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::Timestamp;
+
 /// What happened. Serialised with the kind beside the details, so that a reader can choose by kind before parsing.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", content = "detail", rename_all = "snake_case")]
@@ -321,8 +323,31 @@ pub struct Mention {
 pub struct StoryInsights {
     /// The Story.
     pub media_id: String,
+    /// When the Story was posted, if Meta told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub posted: Option<Timestamp>,
     /// Metric → value; a metric that Meta withheld is `null`.
     pub metrics: std::collections::BTreeMap<String, Option<i64>>,
+}
+
+/// Deprecated names of metrics, with the ones that replaced them (Meta, "Instagram Media Insights", 2025-04-21).
+const RENAMED_METRICS: [(&str, &str); 3] = [
+    ("taps_forward", "navigation_tap_forward"),
+    ("taps_back", "navigation_tap_back"),
+    ("exits", "navigation_tap_exit"),
+];
+
+impl StoryInsights {
+    /// The name that a metric has now.
+    pub fn current_name(name: &str) -> &str {
+        RENAMED_METRICS.iter().find(|(old, _)| *old == name).map_or(name, |(_, new)| new)
+    }
+
+    /// A metric by its present name, under whichever name it was told; `None` if it was not, `Some(None)` if it was withheld.
+    pub fn metric(&self, name: &str) -> Option<Option<i64>> {
+        let old = RENAMED_METRICS.iter().find(|(_, new)| *new == name).map(|(old, _)| *old);
+        self.metrics.get(name).or_else(|| self.metrics.get(old?)).copied()
+    }
 }
 
 /// Something on a Page's feed that is not a comment.

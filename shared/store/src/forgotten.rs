@@ -59,9 +59,10 @@ pub struct ForgetReceipt {
 }
 
 /// Removes what speaks of a viewer. Order: children before parents.
-const REMOVALS: [&str; 20] = [
+const REMOVALS: [&str; 21] = [
     // What they added to the sums stays there, and says nothing of them.
     "DELETE FROM kpi_viewer WHERE brand = $1 AND account = $2 AND viewer = $3",
+    "DELETE FROM experiment_exposure WHERE brand = $1 AND account = $2 AND viewer = $3",
     "DELETE FROM feed_mark WHERE brand = $1 AND account = $2 AND viewer = $3",
     "DELETE FROM feed_delivery WHERE brand = $1 AND account = $2 AND viewer = $3",
     "DELETE FROM feed_change WHERE brand = $1 AND account = $2 AND viewer = $3",

@@ -52,6 +52,9 @@
 //! | `api_tokens` | tokens by which programs read a brand |
 //! | `attention` | who waits, who attends to whom, people's labels |
 //! | `replies` | what people write themselves, and what waits for their word |
+//! | `experiments` | who was taken in by which experiment, and what they did |
+//! | `hypotheses` | what a brand believes and has not proved |
+//! | `story_labels` | what Stories are for |
 //! | `totals` | figures for status line and doctor |
 //! | `brand_transfer` | a brand as a whole: written out, taken in elsewhere, removed |
 //! | `brand_scope` | what a brand's console and API may read |
@@ -74,10 +77,12 @@ mod drafts;
 mod echoes;
 mod engine;
 mod error;
+mod experiments;
 mod facts;
 mod feed;
 mod forgotten;
 mod fragments;
+mod hypotheses;
 mod identities;
 mod intents;
 mod interactions;
@@ -98,6 +103,7 @@ mod second_factor;
 mod sends;
 mod sessions;
 mod shared_work;
+mod story_labels;
 mod story_watch;
 mod totals;
 mod viewers;
@@ -118,12 +124,14 @@ pub use crm::{CrmRefusal, CrmSettlement, CrmState};
 pub use documents::{BrandDocument, DocumentApplied, NewDocument};
 pub use drafts::{Draft, DraftCost, DraftOutcome};
 pub use error::StoreError;
+pub use experiments::{Exposed, Outcomes};
 pub use facts::Case;
 pub use feed::{
     FeedAttempt, FeedDeadLetter, FeedDelivery, FeedEndpoint, FeedEndpointState, FeedPage, FeedSettlement, FeedSubject,
-    FeedTail, NumberedChange, RenderChange, SealedSecret,
+    FeedTail, NumberedChange, RenderChange, RenderWeek, SealedSecret,
 };
 pub use forgotten::{ForgetKey, ForgetReceipt};
+pub use hypotheses::{Hypothesis, HypothesisStatus, NewHypothesis};
 pub use identities::IdentityAttempt;
 pub use intents::{JudgeTerms, Judged, Reservation};
 pub use interactions::{Applied, FoldInput, FoldOutput, ViewerFold};

@@ -29,6 +29,9 @@ pub struct FeedSubject {
 /// Makes a change's id and body of its number and of what is known.
 pub type RenderChange<'a> = dyn Fn(u64, &FeedSubject) -> Result<(Uuid, String), StoreError> + Sync + 'a;
 
+/// Makes the id and body of a week's report of its number.
+pub type RenderWeek<'a> = dyn Fn(u64) -> Result<(Uuid, String), StoreError> + Sync + 'a;
+
 /// A change as every reader gets it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NumberedChange {
@@ -259,6 +262,61 @@ impl BrandStore<'_> {
         });
         tx.commit().await?;
         Ok(taken)
+    }
+
+    /// Whether the feed has told of the week that ends with `until` (`YYYY-MM-DD`).
+    pub async fn week_is_told(&self, until: &str) -> Result<bool, StoreError> {
+        let sql = "SELECT sequence FROM weekly_report WHERE brand = $1 AND until = $2";
+        let told: Option<i64> = on_read!(&self.store.engine, |pool| {
+            sqlx::query_scalar(sql).bind(self.brand.as_str()).bind(until).fetch_optional(pool).await?
+        });
+        Ok(told.is_some())
+    }
+
+    /// Tells the feed of a week, once: `render` makes the change's id and body of its number. `false` if it was told already. It is
+    /// about no viewer: account and viewer are empty.
+    ///
+    /// # Errors
+    /// Those of `render`; then nothing is told.
+    pub async fn tell_week(&self, until: &str, now: Timestamp, render: &RenderWeek<'_>) -> Result<bool, StoreError> {
+        let brand = self.brand.as_str();
+        let once = "INSERT INTO weekly_report (brand, until, sequence, at_ms) VALUES ($1, $2, $3, $4)
+            ON CONFLICT DO NOTHING";
+        let mut tx = self.store.engine.begin().await?;
+        let head = tx.sql(&HEAD);
+        let make = "INSERT INTO feed_head (brand, sequence) VALUES ($1, 0) ON CONFLICT (brand) DO NOTHING";
+        // The head's lock: whoever numbers changes waits, and of two who tell the same week one comes too late.
+        let sequence: i64 = on_tx!(&mut tx, |connection| {
+            sqlx::query(make).bind(brand).execute(&mut *connection).await?;
+            sqlx::query_scalar::<_, i64>(head).bind(brand).fetch_one(connection).await? + 1
+        });
+        let noted = on_tx!(&mut tx, |connection| {
+            let query = sqlx::query(once).bind(brand).bind(until).bind(sequence).bind(now.millis());
+            query.execute(connection).await?.rows_affected()
+        });
+        if noted == 0 {
+            return Ok(false);
+        }
+        let (change, body) = render(sequence.unsigned_abs())?;
+        on_tx!(&mut tx, |connection| {
+            sqlx::query(CHANGE)
+                .bind(brand)
+                .bind(sequence)
+                .bind(change)
+                .bind("")
+                .bind("")
+                .bind(now.millis())
+                .bind(body)
+                .execute(&mut *connection)
+                .await?;
+            sqlx::query("UPDATE feed_head SET sequence = $2 WHERE brand = $1")
+                .bind(brand)
+                .bind(sequence)
+                .execute(connection)
+                .await?;
+        });
+        tx.commit().await?;
+        Ok(true)
     }
 
     /// What is known of those who were marked: first that they are forgotten, then what came after.

@@ -10,7 +10,7 @@ mod changes;
 mod deliveries;
 mod endpoints;
 
-pub use changes::{FeedPage, FeedSubject, FeedTail, NumberedChange, RenderChange};
+pub use changes::{FeedPage, FeedSubject, FeedTail, NumberedChange, RenderChange, RenderWeek};
 pub use deliveries::{FeedAttempt, FeedDeadLetter, FeedDelivery, FeedSettlement};
 pub use endpoints::{FeedEndpoint, FeedEndpointState, SealedSecret};
 

@@ -232,6 +232,7 @@ pub(crate) fn intent_for(cause: &Interaction) -> Intent {
         cause_occurred: cause.occurred,
         comment_id: None,
         step: 0,
+        say: None,
         due: None,
         language: None,
         person: None,

@@ -10,6 +10,7 @@ mod brands;
 mod console;
 mod documents;
 mod echoes;
+mod experiments;
 mod feed;
 mod fence;
 mod forgotten;
