@@ -331,7 +331,7 @@ impl BrandStore<'_> {
         until: Timestamp,
         limit: u32,
     ) -> Result<Vec<Interaction>, StoreError> {
-        let rows: Vec<InteractionColumns> = on_read!(&self.store.engine, |pool| {
+        let rows: Vec<InteractionColumns> = on_brand!(self, |pool| {
             sqlx::query_as(PAGE)
                 .bind(self.brand.as_str())
                 .bind(at.millis())

@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use afterglow_domain::{AccountId, Timestamp, ViewerId, ViewerKey};
 
 use crate::codec::moment;
-use crate::engine::{Sql, Texts, on_read, on_tx, row, storable};
+use crate::engine::{Sql, Texts, on_tx, row, storable};
 use crate::feed::mark;
+use crate::wall::on_brand;
 use crate::{BrandStore, SealedSecret, StoreError};
 
 /// How a connection stands.
@@ -92,7 +93,7 @@ const REFUSALS: &str = "SELECT account, viewer, code, message, at_ms FROM crm_re
 impl BrandStore<'_> {
     /// How a connection stands; as a new one if nothing is known of it.
     pub async fn crm_state(&self, connection: &str) -> Result<CrmState, StoreError> {
-        let row: Option<StateColumns> = on_read!(&self.store.engine, |pool| {
+        let row: Option<StateColumns> = on_brand!(self, |pool| {
             sqlx::query_as(STATE).bind(self.brand.as_str()).bind(connection).fetch_optional(pool).await?
         });
         let state = |row: StateColumns| CrmState {
@@ -108,7 +109,7 @@ impl BrandStore<'_> {
     pub async fn set_crm_token(&self, connection: &str, token: &SealedSecret) -> Result<(), StoreError> {
         let sql = "UPDATE crm_connection SET token = $3, paused = NULL, not_before_ms = 0
             WHERE brand = $1 AND name = $2";
-        let mut tx = self.store.engine.begin().await?;
+        let mut tx = self.begin().await?;
         on_tx!(&mut tx, |tx| {
             sqlx::query(MAKE).bind(self.brand.as_str()).bind(connection).execute(&mut *tx).await?;
             sqlx::query(sql).bind(self.brand.as_str()).bind(connection).bind(&token.0).execute(tx).await?;
@@ -119,7 +120,7 @@ impl BrandStore<'_> {
     /// Pauses a connection, with the reason; `None`: has it go on, at once.
     pub async fn pause_crm(&self, connection: &str, reason: Option<&str>) -> Result<(), StoreError> {
         let sql = "UPDATE crm_connection SET paused = $3, not_before_ms = 0 WHERE brand = $1 AND name = $2";
-        let mut tx = self.store.engine.begin().await?;
+        let mut tx = self.begin().await?;
         on_tx!(&mut tx, |tx| {
             sqlx::query(MAKE).bind(self.brand.as_str()).bind(connection).execute(&mut *tx).await?;
             let reason = reason.map(storable);
@@ -130,7 +131,7 @@ impl BrandStore<'_> {
 
     /// Has everything that follows a change written again, whether it was or not.
     pub async fn replay_crm(&self, connection: &str, after: u64) -> Result<(), StoreError> {
-        let mut tx = self.store.engine.begin().await?;
+        let mut tx = self.begin().await?;
         on_tx!(&mut tx, |tx| {
             let brand = self.brand.as_str();
             sqlx::query(MAKE).bind(brand).bind(connection).execute(&mut *tx).await?;
@@ -160,7 +161,7 @@ impl BrandStore<'_> {
         accounts.sort_unstable();
         accounts.dedup();
         let names = viewers.iter().map(|key| key.viewer.to_string()).collect();
-        let rows: Vec<RecordColumns> = on_read!(&self.store.engine, |pool| {
+        let rows: Vec<RecordColumns> = on_brand!(self, |pool| {
             sqlx::query_as(sql)
                 .bind(self.brand.as_str())
                 .bind(connection)
@@ -175,7 +176,7 @@ impl BrandStore<'_> {
     /// Notes what became of records, in one transaction.
     pub async fn settle_crm(&self, connection: &str, settlement: &CrmSettlement) -> Result<(), StoreError> {
         let brand = self.brand.as_str();
-        let mut tx = self.store.engine.begin().await?;
+        let mut tx = self.begin().await?;
         on_tx!(&mut tx, |tx| {
             sqlx::query(MAKE).bind(brand).bind(connection).execute(&mut *tx).await?;
             let done = settlement.written.iter().map(|(viewer, written)| (viewer, Some(written)));
@@ -215,7 +216,7 @@ impl BrandStore<'_> {
 
     /// What a CRM refused, the latest first.
     pub async fn crm_refusals(&self, connection: &str, limit: u32) -> Result<Vec<CrmRefusal>, StoreError> {
-        let rows: Vec<RefusalColumns> = on_read!(&self.store.engine, |pool| {
+        let rows: Vec<RefusalColumns> = on_brand!(self, |pool| {
             sqlx::query_as(REFUSALS)
                 .bind(self.brand.as_str())
                 .bind(connection)
@@ -235,7 +236,7 @@ impl BrandStore<'_> {
     /// Has what a CRM refused tried again: its viewers become changes. How many.
     pub async fn retry_crm_refusals(&self, connection: &str, now: Timestamp) -> Result<u64, StoreError> {
         let refusals = self.crm_refusals(connection, u32::MAX >> 1).await?;
-        let mut tx = self.store.engine.begin().await?;
+        let mut tx = self.begin().await?;
         for refusal in &refusals {
             mark(&mut tx, self.brand, &refusal.viewer, now).await?;
             on_tx!(&mut tx, |tx| {
