@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
-use afterglow_domain::{AccountId, Timestamp, ViewerId, ViewerKey};
+use afterglow_domain::{AccountId, BrandId, Timestamp, ViewerId, ViewerKey};
 
 use crate::codec::moment;
-use crate::engine::{Sql, Texts, on_tx, row, storable};
+use crate::engine::{Sql, Texts, on_read, on_tx, row, storable};
 use crate::feed::mark;
 use crate::wall::on_brand;
-use crate::{BrandStore, SealedSecret, StoreError};
+use crate::{BrandStore, SealedSecret, Store, StoreError};
 
 /// How a connection stands.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -89,6 +89,40 @@ const GO_ON: &str = "UPDATE crm_connection SET
     WHERE brand = $1 AND name = $2";
 const REFUSALS: &str = "SELECT account, viewer, code, message, at_ms FROM crm_refusal
     WHERE brand = $1 AND connection = $2 ORDER BY at_ms DESC, account, viewer LIMIT $3";
+
+impl Store {
+    /// Every sealed token of every connection: whose, and of which.
+    pub async fn sealed_crm_tokens(&self) -> Result<Vec<(BrandId, String, SealedSecret)>, StoreError> {
+        let sql = "SELECT brand, name, token FROM crm_connection WHERE token IS NOT NULL ORDER BY brand, name";
+        let rows: Vec<(String, String, Vec<u8>)> =
+            on_read!(&self.engine, |pool| sqlx::query_as(sql).fetch_all(pool).await?);
+        Ok(rows.into_iter().map(|(brand, name, sealed)| (BrandId::new(brand), name, SealedSecret(sealed))).collect())
+    }
+
+    /// Puts the same token, sealed anew, in the place of `before`. `false` if that one is no longer there.
+    pub async fn reseal_crm_token(
+        &self,
+        brand: &BrandId,
+        connection: &str,
+        before: &SealedSecret,
+        after: &SealedSecret,
+    ) -> Result<bool, StoreError> {
+        let sql = "UPDATE crm_connection SET token = $4 WHERE brand = $1 AND name = $2 AND token = $3";
+        let mut tx = self.engine.begin().await?;
+        let changed = on_tx!(&mut tx, |tx| {
+            sqlx::query(sql)
+                .bind(brand.as_str())
+                .bind(connection)
+                .bind(&before.0)
+                .bind(&after.0)
+                .execute(tx)
+                .await?
+                .rows_affected()
+        });
+        tx.commit().await?;
+        Ok(changed == 1)
+    }
+}
 
 impl BrandStore<'_> {
     /// How a connection stands; as a new one if nothing is known of it.
