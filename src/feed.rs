@@ -19,6 +19,9 @@ pub(crate) enum Command {
     /// Endpoints that changes are posted to
     #[command(subcommand)]
     Endpoint(EndpointCommand),
+    /// How far a brand's changes were published to the broker (feed.broker)
+    #[command(subcommand)]
+    Broker(BrokerCommand),
     /// Print the changes that follow a cursor, one CloudEvent a line; the last one's `sequence` is the next cursor
     Changes {
         /// The brand
@@ -109,6 +112,25 @@ pub(crate) enum EndpointCommand {
     },
 }
 
+#[derive(clap::Subcommand)]
+pub(crate) enum BrokerCommand {
+    /// Show the last change that the broker confirmed, and how many it has not had
+    Status {
+        /// The brand
+        #[arg(long)]
+        brand: String,
+    },
+    /// Publish again all that followed a change, as far as it is kept
+    Replay {
+        /// The brand
+        #[arg(long)]
+        brand: String,
+        /// The change
+        #[arg(long)]
+        from: u64,
+    },
+}
+
 /// Which endpoint.
 #[derive(clap::Args)]
 pub(crate) struct Of {
@@ -134,6 +156,7 @@ pub(crate) async fn run(command: &Command, settings: &Settings) -> anyhow::Resul
     let store = ready_store(settings).await?;
     match command {
         Command::Endpoint(command) => endpoint(command, settings, &store).await?,
+        Command::Broker(command) => broker(command, &store).await?,
         Command::Changes { brand, cursor, limit } => {
             let page = store.brand(&BrandId::new(brand.as_str())).changes_after(*cursor, *limit).await?;
             for change in page.changes {
@@ -166,6 +189,22 @@ pub(crate) async fn run(command: &Command, settings: &Settings) -> anyhow::Resul
     }
     store.close().await;
     Ok(ExitCode::SUCCESS)
+}
+
+async fn broker(command: &BrokerCommand, store: &Store) -> anyhow::Result<()> {
+    match command {
+        BrokerCommand::Status { brand } => {
+            let place = store.brand(&BrandId::new(brand.as_str())).feed_broker_place().await?;
+            let (cursor, head) = place.map_or((0, 0), |place| (place.cursor, place.head));
+            crate::output::line(json!({ "cursor": cursor, "head": head, "behind": head.saturating_sub(cursor) }))
+        }
+        BrokerCommand::Replay { brand, from } => {
+            if !store.brand(&BrandId::new(brand.as_str())).replay_feed_broker(*from).await? {
+                bail!("{brand} has no change {from}: see `afterglow feed broker status --brand {brand}`");
+            }
+            Ok(())
+        }
+    }
 }
 
 async fn endpoint(command: &EndpointCommand, settings: &Settings, store: &Store) -> anyhow::Result<()> {

@@ -5,11 +5,17 @@
 //! | `render` | what is known of a viewer as the change that is told: pure |
 //! | `queue` | the deliveries as the store keeps them |
 //! | `service` | the loops |
+//! | `broker` | changes to the broker's topic exchange |
+//! | `asyncapi` | that exchange's description |
 
+mod asyncapi;
+mod broker;
 mod queue;
 mod render;
 mod service;
 
+pub use asyncapi::asyncapi;
+pub use broker::{BrokerError, BrokerFeed, EXCHANGE, notice, routing_key};
 pub use queue::{StoreQueue, secret_context};
 pub use render::render;
 pub use service::{FeedService, FeedSettings};

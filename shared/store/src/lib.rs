@@ -116,8 +116,8 @@ pub use drafts::{Draft, DraftCost, DraftOutcome};
 pub use error::StoreError;
 pub use facts::Case;
 pub use feed::{
-    FeedAttempt, FeedDeadLetter, FeedDelivery, FeedEndpoint, FeedEndpointState, FeedPage, FeedSettlement, FeedSubject,
-    FeedTail, NumberedChange, RenderChange, SealedSecret,
+    BrokerPlace, FeedAttempt, FeedDeadLetter, FeedDelivery, FeedEndpoint, FeedEndpointState, FeedPage, FeedSettlement,
+    FeedSubject, FeedTail, NumberedChange, RenderChange, SealedSecret,
 };
 pub use forgotten::{ForgetKey, ForgetReceipt};
 pub use identities::IdentityAttempt;
