@@ -22,6 +22,9 @@ pub(crate) enum Command {
     /// How far a brand's changes were published to the broker (feed.broker)
     #[command(subcommand)]
     Broker(BrokerCommand),
+    /// CRMs whose own records are written
+    #[command(subcommand)]
+    Crm(crate::feed_crm::Command),
     /// Print the changes that follow a cursor, one CloudEvent a line; the last one's `sequence` is the next cursor
     Changes {
         /// The brand
@@ -157,6 +160,7 @@ pub(crate) async fn run(command: &Command, settings: &Settings) -> anyhow::Resul
     match command {
         Command::Endpoint(command) => endpoint(command, settings, &store).await?,
         Command::Broker(command) => broker(command, &store).await?,
+        Command::Crm(command) => crate::feed_crm::run(command, settings, &store).await?,
         Command::Changes { brand, cursor, limit } => {
             let page = store.brand(&BrandId::new(brand.as_str())).changes_after(*cursor, *limit).await?;
             for change in page.changes {

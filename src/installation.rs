@@ -170,6 +170,11 @@ pub(crate) fn connect(settings: &Settings, store: Store) -> anyhow::Result<Conne
 
 /// How endpoints that brands name are called.
 pub(crate) fn egress(feed: &Feed) -> anyhow::Result<EgressClient> {
+    egress_reading(feed, EgressSettings::default().max_body)
+}
+
+/// The same, which reads so many bytes of a reply.
+pub(crate) fn egress_reading(feed: &Feed, max_body: usize) -> anyhow::Result<EgressClient> {
     let network =
         |text: &String| text.parse().with_context(|| format!("feed.allowed_networks: {text:?} is no network"));
     let policy = AddressPolicy {
@@ -177,5 +182,5 @@ pub(crate) fn egress(feed: &Feed) -> anyhow::Result<EgressClient> {
         plain_http: feed.plain_http,
     };
     let timeout = Duration::from_millis(feed.timeout_ms);
-    EgressClient::new(EgressSettings { policy, timeout, ..EgressSettings::default() }).context("no HTTP client")
+    EgressClient::new(EgressSettings { policy, timeout, max_body }).context("no HTTP client")
 }

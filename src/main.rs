@@ -9,6 +9,7 @@ mod decisions;
 mod demo;
 mod doctor;
 mod feed;
+mod feed_crm;
 mod installation;
 mod interpret;
 mod journal;
@@ -36,6 +37,10 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use serve::Service;
+
+/// Memory is taken and given back by many tasks, a little at a time (docs/decisions/0001-libraries.md).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// What remains after a Story fades: keeps what Instagram's official APIs let a brand keep of its Story viewers, and
 /// turns it into timely, wanted conversations.

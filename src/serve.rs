@@ -8,6 +8,7 @@ use std::time::Duration;
 use afterglow_bus::{Broadcast, Bus, Lane};
 use afterglow_console::Console;
 use afterglow_crm::feed::{BrokerFeed, EXCHANGE, FeedService, FeedSettings};
+use afterglow_crm::push::PushService;
 use afterglow_domain::Clock;
 use afterglow_drafts::{BreakerSettings, Drafter, EndpointSettings, Prices};
 use afterglow_ingest::{
@@ -30,8 +31,11 @@ use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::installation::{clock, connect, egress, graph, keyring, oidc, open_bus, ready_store};
+use crate::installation::{clock, connect, egress, egress_reading, graph, keyring, oidc, open_bus, ready_store};
 use crate::ops::Ops;
+
+/// Bytes of a CRM's reply: it speaks of each of some hundred records.
+const CRM_REPLY_MAX: usize = 4 << 20;
 
 /// A service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -199,6 +203,7 @@ impl Parts {
             quotas: Quotas::new(ingest.brand_events_per_second, ingest.brand_events_burst),
             under_way: UnderWay::default(),
             in_flight_max: ingest.in_flight_max.max(1),
+            held_refusals: afterglow_ingest::HeldRefusals::default(),
             body_limit: ingest.body_limit,
         });
         let router = router.merge(self.partners(services, stop, &accounts).await?);
@@ -432,6 +437,20 @@ impl Parts {
         if feed.broker {
             self.start_broker_feed(services, stop)?;
         }
+        let push = PushService {
+            store: self.store.clone(),
+            keyring: Arc::new(keyring(&self.settings)?),
+            clock: Arc::clone(&self.clock),
+            client: egress_reading(feed, CRM_REPLY_MAX)?,
+            holder: format!("{}-{now}", std::process::id()),
+            poll: Duration::from_millis(feed.poll_ms),
+            lease_ms: i64::try_from(feed.timeout_ms).unwrap_or(i64::MAX / 16) * 12,
+        };
+        let done = stop.clone();
+        services.spawn("crm push", async move {
+            push.run(done).await;
+            Ok::<(), std::convert::Infallible>(())
+        });
         let figures = KpiKeeper {
             store: self.store.clone(),
             clock: Arc::clone(&self.clock),

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use afterglow_bus::{AmqpBus, Bus};
 use afterglow_domain::{BrandId, Channel, Timestamp};
-use afterglow_ingest::{Ingest, Quotas, UnderWay, router};
+use afterglow_ingest::{HeldRefusals, Ingest, Quotas, UnderWay, router};
 use afterglow_meta::{AppSecrets, sign};
 use anyhow::Context as _;
 use axum::Router;
@@ -74,6 +74,7 @@ async fn measure(arguments: &Arguments, bus: Arc<AmqpBus>) -> anyhow::Result<Row
         quotas: Quotas::new(0, 0),
         under_way: UnderWay::default(),
         in_flight_max: 512,
+        held_refusals: HeldRefusals::default(),
         body_limit: 4 << 20,
     }))
     .await?;

@@ -40,6 +40,10 @@ mod stop;
 
 use clap::Parser;
 
+/// Memory is taken and given back by many tasks, a little at a time (docs/decisions/0001-libraries.md).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Measures, beside limits where there are any. Absolute times mean little on a shared machine: read the ratios.
 #[derive(Parser)]
 enum Bench {

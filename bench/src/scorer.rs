@@ -47,7 +47,7 @@ pub(crate) struct Arguments {
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=20_000_000))]
     idle: u32,
     /// Interactions in one transaction
-    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=5_000))]
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=5_000))]
     batch: u32,
     /// Batches that are worked on at once
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
@@ -287,7 +287,7 @@ async fn scorer(arguments: &Arguments, events: &[Interaction], store: &Store, no
     let running = tokio::spawn(scorer.run(stop.clone()));
     let wanted = stream.len() as u64;
     loop {
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        tokio::time::sleep(Duration::from_millis(100)).await; // counting everything is work for PostgreSQL too
         let totals = store.totals().await?;
         if totals.accepted + totals.duplicates >= wanted {
             break;

@@ -10,6 +10,7 @@
 //! | `viewer_record` | a viewer as the systems beside are told of them |
 //! | `webhook` | signed webhooks out: in order, again and again, until they arrive or are given up |
 //! | `upsert` | viewers into a CRM's own records: requests and what replies mean, pure |
+//! | `push` | the service that drives `upsert`: each brand's connections, from the feed |
 //! | `feed` | the service: what changed is numbered, given to endpoints, delivered |
 //! | `egress` | requests to addresses that somebody else chose |
 
@@ -18,6 +19,7 @@ mod daily_log;
 mod day;
 pub mod egress;
 pub mod feed;
+pub mod push;
 mod story_series;
 mod table;
 pub mod upsert;

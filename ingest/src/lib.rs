@@ -8,6 +8,7 @@
 //! | `handshake` | `GET /webhooks/meta`: Meta asks whether the endpoint is ours |
 //! | `webhook` | `POST /webhooks/meta`: signature, events, confirms, answer |
 //! | `quota`, `under_way` | what a brand may have on the fast lane; how many webhooks are under way |
+//! | `held_refusals` | whoever is refused for overload learns it after a pause |
 //! | `outgoing` | which event goes on which lane, in which form |
 //! | `accounts` | who owns which account |
 //! | `callbacks` | somebody removed the app, or wants their data deleted |
@@ -28,6 +29,7 @@ mod comment_sweep;
 mod connect;
 mod conversions;
 mod handshake;
+mod held_refusals;
 mod ice_breakers;
 mod links;
 pub mod observations;
@@ -56,6 +58,7 @@ pub use accounts::{Accounts, StoredAccounts};
 pub use callbacks::{Callbacks, callbacks_router};
 pub use connect::{Connect, ConnectApps, NoApp, connect_router};
 pub use conversions::{BadSecret, Conversions, conversions_router};
+pub use held_refusals::HeldRefusals;
 pub use ice_breakers::IceBreakerKeeper;
 pub use links::{Links, Openings, links_router};
 pub use quarantine::{KeepError, Replay, ReplayError, Replayed, keep_quarantine};
@@ -89,6 +92,8 @@ pub struct Ingest {
     pub under_way: UnderWay,
     /// Webhooks under way from which on those are refused that carry no stop, start or hand-over; from twice as many on all.
     pub in_flight_max: usize,
+    /// Refusals for overload that wait to be answered.
+    pub held_refusals: HeldRefusals,
     /// Largest body that is read, in bytes. Meta sends up to 1000 updates in one.
     pub body_limit: usize,
 }

@@ -67,10 +67,14 @@ pub(crate) async fn take(
 ) -> Result<StatusCode, Refusal> {
     let span = tracing::trace_span!(target: SPANS, "webhook", otel.kind = "server", bytes = body.len(), events = Empty);
     follow(&span, headers.get("traceparent").and_then(|value| value.to_str().ok()));
-    accept(ingest, headers, body).instrument(span).await
+    let answer = accept(&ingest, headers, body).instrument(span).await;
+    if matches!(answer, Err(Refusal::Overload)) {
+        ingest.held_refusals.hold().await; // with neither its body nor a place among those under way
+    }
+    answer
 }
 
-async fn accept(ingest: Arc<Ingest>, headers: HeaderMap, body: Bytes) -> Result<StatusCode, Refusal> {
+async fn accept(ingest: &Ingest, headers: HeaderMap, body: Bytes) -> Result<StatusCode, Refusal> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let under_way = ingest.under_way.enter();
     if under_way.count() > ingest.in_flight_max.saturating_mul(2) {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use afterglow_bus::{Bus, EmbeddedBus, Lane};
 use afterglow_domain::{BrandId, Channel, ConsentState, FenceChange, Interaction, Kind, Quarantined, Timestamp};
-use afterglow_ingest::{Ingest, Quotas, UnderWay, router};
+use afterglow_ingest::{HeldRefusals, Ingest, Quotas, UnderWay, router};
 use afterglow_meta::{AppSecrets, sign};
 use axum::Router;
 use axum::body::Body;
@@ -46,6 +46,7 @@ impl Endpoint {
             quotas,
             under_way: under_way.clone(),
             in_flight_max: 1,
+            held_refusals: HeldRefusals::default(),
             body_limit: 64 * 1024,
         });
         Self { router, under_way, bus, _folder: folder }

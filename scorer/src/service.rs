@@ -3,6 +3,7 @@
 //! A delivery is acknowledged when the transaction that holds it is committed, and not before. What cannot be read, or
 //! can never be stored, becomes a dead letter with the reason; what can be stored later waits, unacknowledged.
 
+use std::hash::{Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,8 +13,8 @@ use afterglow_runtime::error_chain;
 use afterglow_runtime::traces::{SPANS, follow, link};
 use afterglow_store::{Applied, FoldInput, OutboxRow, Store, StoreError};
 use backon::{ExponentialBuilder, Retryable as _};
-use futures_util::future::join_all;
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
@@ -38,7 +39,8 @@ pub struct Scorer {
     pub batch_max: usize,
     /// How long a batch waits to fill.
     pub batch_wait: Duration,
-    /// Batches of the fast lane that are worked on at once, ≥ 1: while one commits, another is read and folded.
+    /// Batches that are worked on at once, ≥ 1. A viewer's interactions always go to the same worker, so that two workers never
+    /// wait for one viewer's lock.
     pub workers: u16,
     /// How long an edit, reaction or unsend waits for its message, in ms, before it goes to quarantine.
     pub park_ms: i64,
@@ -53,6 +55,7 @@ const BATCHES_TO_PUBLISH: usize = 8;
 type Written = mpsc::Sender<Vec<OutboxRow>>;
 
 /// Where a batch goes once it is in the store.
+#[derive(Clone)]
 struct After {
     written: Written,
     to_read: ToRead,
@@ -78,44 +81,50 @@ pub enum ScorerError {
     Consume(#[source] BusError),
 }
 
-/// A delivery that could be read.
-struct Read {
-    delivery: Delivery,
-    interaction: Interaction,
+/// Deliveries that could be read, and what was read of each.
+struct Batch<'a> {
+    deliveries: &'a [Delivery],
+    interactions: Arc<[Interaction]>,
 }
 
 impl Scorer {
     /// Works until `stop`, then finishes the batches in hand.
     pub async fn run(self, stop: CancellationToken) -> Result<(), ScorerError> {
+        let scorer = Arc::new(self);
         let stop = stop.child_token();
-        let clock = Arc::clone(&self.clock);
-        let (to_read, reader) = Reader::new(self.store.clone(), Arc::clone(&self.bus), clock, self.rulebooks.clone());
+        let clock = Arc::clone(&scorer.clock);
+        let (to_read, reader) =
+            Reader::new(scorer.store.clone(), Arc::clone(&scorer.bus), clock, scorer.rulebooks.clone());
         // A loop for each lane: what exceeds a brand's quota is never in front of what does not. One that fails takes the
         // other along.
-        let lane = async |lane, to_read| {
-            let ended = self.work(lane, to_read, &stop).await;
+        let lane = async |lane, workers, to_read| {
+            let ended = scorer.work(lane, workers, to_read, &stop).await;
             stop.cancel();
             ended
         };
-        // What is in two batches at once is kept in order by the viewers' locks, as among processes.
-        let workers: Vec<_> = (0..self.workers.max(1)).map(|_| lane(Lane::Interactions, to_read.clone())).collect();
-        // All of them finish what they have in hand.
-        let within = async { join_all(workers).await.into_iter().collect::<Result<(), _>>() };
-        let beyond = lane(Lane::Overflow, to_read); // the reader ends with the last of those who leave it something
+        let within = lane(Lane::Interactions, usize::from(scorer.workers.max(1)), to_read.clone());
+        let beyond = lane(Lane::Overflow, 1, to_read); // the reader ends with the last of those who leave it something
         let reading = reader.run(&stop);
-        let relay = relay::run(self.store.clone(), &*self.bus, Arc::clone(&self.clock), stop.clone());
-        let orphans = crate::orphans::run(&self.store, &self.clock, self.park_ms, &stop);
-        let reviews = review::run(&self.store, &self.clock, &self.rulebooks, &stop);
-        let rules = self.rulebooks.keep_fresh(&self.store, &self.clock, self.rules_refresh, &stop);
+        let relay = relay::run(scorer.store.clone(), &*scorer.bus, Arc::clone(&scorer.clock), stop.clone());
+        let orphans = crate::orphans::run(&scorer.store, &scorer.clock, scorer.park_ms, &stop);
+        let reviews = review::run(&scorer.store, &scorer.clock, &scorer.rulebooks, &stop);
+        let rules = scorer.rulebooks.keep_fresh(&scorer.store, &scorer.clock, scorer.rules_refresh, &stop);
         let (within, beyond, (), (), (), (), ()) =
             tokio::join!(within, beyond, reading, relay, orphans, reviews, rules);
         within.and(beyond)
     }
 
-    /// Takes one lane.
-    async fn work(&self, lane: Lane, to_read: ToRead, stop: &CancellationToken) -> Result<(), ScorerError> {
+    /// Takes one lane, with so many workers.
+    async fn work(
+        self: &Arc<Self>,
+        lane: Lane,
+        workers: usize,
+        to_read: ToRead,
+        stop: &CancellationToken,
+    ) -> Result<(), ScorerError> {
         // Twice the batch, so that the next one arrives while this one commits.
-        let prefetch = u16::try_from(self.batch_max.saturating_mul(2)).unwrap_or(u16::MAX);
+        let held = self.batch_max.saturating_mul(workers);
+        let prefetch = u16::try_from(held.saturating_mul(2)).unwrap_or(u16::MAX);
         let mut consumer = self.bus.consume(lane, prefetch).await.map_err(ScorerError::Consume)?;
         let settler = consumer.settler();
         // Publishing waits for the broker's disk; the next batch does not wait for it.
@@ -123,42 +132,60 @@ impl Scorer {
         let publishing = relay::publish_all(&self.store, &*self.bus, to_publish);
         let work = async {
             let after = After { written, to_read };
-            while let Some(batch) = stop.run_until_cancelled(consumer.next_batch(self.batch_max, self.batch_wait)).await
-            {
-                match batch {
-                    Ok(batch) => self.take(batch, &*settler, &after, stop).await,
-                    Err(BusError::Closed) => break,
-                    Err(error) => return Err(ScorerError::Consume(error)),
+            let mut tasks = JoinSet::new();
+            let shards: Vec<_> = (0..workers)
+                .map(|_| {
+                    let (shard, queue) = mpsc::channel(self.batch_max);
+                    let (scorer, settler) = (Arc::clone(self), Arc::clone(&settler));
+                    tasks.spawn(scorer.take_all(queue, settler, after.clone(), stop.clone()));
+                    shard
+                })
+                .collect();
+            drop(after);
+            let dispatched = async {
+                while let Some(batch) = stop.run_until_cancelled(consumer.next_batch(held, self.batch_wait)).await {
+                    match batch {
+                        Ok(batch) => dispatch(batch, &shards, &*settler).await,
+                        Err(BusError::Closed) => break,
+                        Err(error) => return Err(ScorerError::Consume(error)),
+                    }
                 }
-            }
-            Ok(())
+                Ok(())
+            };
+            let ended = dispatched.await;
+            drop(shards); // the workers end when they have nothing left
+            tasks.join_all().await;
+            ended
         };
         let (worked, ()) = tokio::join!(work, publishing);
         worked
     }
 
-    async fn take(&self, batch: Vec<Delivery>, settler: &dyn Settler, after: &After, stop: &CancellationToken) {
-        if batch.is_empty() {
-            return;
-        }
-        let mut readable = Vec::with_capacity(batch.len());
-        for delivery in batch {
-            match Interaction::from_cloudevent(&delivery.message.body) {
-                Ok(interaction) => readable.push(Read { delivery, interaction }),
-                Err(error) => bury(&delivery, &format!("not an interaction: {error}"), settler).await,
-            }
-        }
-        let refused = self.apply(&readable, settler, after, stop).await;
-        if refused.is_some() && readable.len() > 1 {
-            // One of them can never be stored; the others must not wait for it.
-            for one in &readable {
-                let one = std::slice::from_ref(one);
-                if let Some(error) = self.apply(one, settler, after, stop).await {
-                    bury(&one[0].delivery, &error_chain(&error), settler).await;
+    /// One worker: takes what is there of its queue, up to a batch, until nobody puts anything in.
+    async fn take_all(
+        self: Arc<Self>,
+        mut queue: mpsc::Receiver<(Delivery, Interaction)>,
+        settler: Arc<dyn Settler>,
+        after: After,
+        stop: CancellationToken,
+    ) {
+        let mut next = Vec::with_capacity(self.batch_max);
+        while queue.recv_many(&mut next, self.batch_max).await > 0 {
+            let (deliveries, interactions): (Vec<_>, Vec<_>) = next.drain(..).unzip();
+            let batch = Batch { deliveries: &deliveries, interactions: interactions.into() };
+            let refused = self.apply(&batch, &*settler, &after, &stop).await;
+            if refused.is_some() && deliveries.len() > 1 {
+                // One of them can never be stored; the others must not wait for it.
+                for (delivery, interaction) in deliveries.iter().zip(&*batch.interactions) {
+                    let deliveries = std::slice::from_ref(delivery);
+                    let one = Batch { deliveries, interactions: Arc::new([interaction.clone()]) };
+                    if let Some(error) = self.apply(&one, &*settler, &after, &stop).await {
+                        bury(delivery, &error_chain(&error), &*settler).await;
+                    }
                 }
+            } else if let (Some(error), [delivery]) = (refused, deliveries.as_slice()) {
+                bury(delivery, &error_chain(&error), &*settler).await;
             }
-        } else if let (Some(error), [one]) = (refused, readable.as_slice()) {
-            bury(&one.delivery, &error_chain(&error), settler).await;
         }
     }
 
@@ -166,21 +193,22 @@ impl Scorer {
     /// `stop` stays unacknowledged, and comes again.
     async fn apply(
         &self,
-        batch: &[Read],
+        batch: &Batch<'_>,
         settler: &dyn Settler,
         after: &After,
         stop: &CancellationToken,
     ) -> Option<StoreError> {
-        if batch.is_empty() {
+        let interactions = &batch.interactions;
+        if interactions.is_empty() {
             return None;
         }
-        let interactions: Arc<[Interaction]> = batch.iter().map(|read| read.interaction.clone()).collect();
+        let each = interactions.iter().zip(batch.deliveries);
         let traces =
-            batch.iter().filter_map(|read| Some((read.interaction.id, read.delivery.message.traceparent.clone()?)));
+            each.filter_map(|(interaction, delivery)| Some((interaction.id, delivery.message.traceparent.clone()?)));
         let traces: Arc<Traces> = Arc::new(traces.collect());
         let attempt = || {
             let (store, now, rulebooks) = (self.store.clone(), (self.clock)(), self.rulebooks.clone());
-            let (interactions, traces) = (Arc::clone(&interactions), Arc::clone(&traces));
+            let (interactions, traces) = (Arc::clone(interactions), Arc::clone(&traces));
             async move {
                 rulebooks.know(&store, interactions.iter().map(|interaction| &interaction.brand)).await?;
                 let fold = |input: FoldInput<'_>| fold(input, now, &rulebooks, &traces);
@@ -196,9 +224,9 @@ impl Scorer {
             metrics::counter!("afterglow_scorer_retries_total").increment(1);
             tracing::warn!(error = %error_chain(error), ?after, "the store does not take a batch; trying again");
         });
-        match stop.run_until_cancelled(applying.instrument(batch_span(batch))).await? {
+        match stop.run_until_cancelled(applying.instrument(batch_span(batch.deliveries))).await? {
             Ok(applied) => {
-                after.to_read.leave(&interactions);
+                after.to_read.leave(interactions);
                 self.done(batch, applied, settler, &after.written).await;
                 None
             }
@@ -206,12 +234,12 @@ impl Scorer {
         }
     }
 
-    async fn done(&self, batch: &[Read], applied: Applied, settler: &dyn Settler, written: &Written) {
-        let tags: Vec<_> = batch.iter().map(|read| read.delivery.tag).collect();
+    async fn done(&self, batch: &Batch<'_>, applied: Applied, settler: &dyn Settler, written: &Written) {
+        let tags: Vec<_> = batch.deliveries.iter().map(|delivery| delivery.tag).collect();
         if let Err(error) = settler.ack(&tags).await {
             tracing::warn!(%error, "a batch comes again: it could not be acknowledged");
         }
-        measure(batch, &applied, (self.clock)());
+        measure(&batch.interactions, &applied, (self.clock)());
         if !applied.outbox.is_empty() {
             // Were nobody there to publish, the relay would find the rows when their lease has run out.
             let _ = written.send(applied.outbox).await;
@@ -219,26 +247,50 @@ impl Scorer {
     }
 }
 
+/// Gives each delivery to its viewer's worker; what cannot be read becomes a dead letter.
+async fn dispatch(batch: Vec<Delivery>, shards: &[mpsc::Sender<(Delivery, Interaction)>], settler: &dyn Settler) {
+    for delivery in batch {
+        match Interaction::from_cloudevent(&delivery.message.body) {
+            Ok(interaction) => {
+                let Some(shard) = shards.get(shard_of(&interaction, shards.len())) else { continue };
+                // A worker that is gone is one that stops: what it did not take comes again.
+                let _ = shard.send((delivery, interaction)).await;
+            }
+            Err(error) => bury(&delivery, &format!("not an interaction: {error}"), settler).await,
+        }
+    }
+}
+
+/// Which of `shards` workers takes it. It matters within one process alone, so any hash will do.
+fn shard_of(interaction: &Interaction, shards: usize) -> usize {
+    let mut hasher = std::hash::DefaultHasher::new();
+    match &interaction.viewer {
+        Some(viewer) => (&interaction.account, viewer).hash(&mut hasher),
+        None => interaction.id.hash(&mut hasher),
+    }
+    usize::try_from(hasher.finish() % shards.max(1) as u64).unwrap_or(0)
+}
+
 /// A span for a batch: a child of the first webhook that led to it, with links to the others.
-fn batch_span(batch: &[Read]) -> tracing::Span {
+fn batch_span(batch: &[Delivery]) -> tracing::Span {
     let span = tracing::trace_span!(target: SPANS, "fold", otel.kind = "consumer", interactions = batch.len());
     if span.is_disabled() {
         return span;
     }
-    let mut traced = batch.iter().filter_map(|read| read.delivery.message.traceparent.as_deref());
+    let mut traced = batch.iter().filter_map(|delivery| delivery.message.traceparent.as_deref());
     follow(&span, traced.next());
     traced.take(LINKS).for_each(|traceparent| link(&span, traceparent));
     span
 }
 
-fn measure(batch: &[Read], applied: &Applied, now: Timestamp) {
+fn measure(batch: &[Interaction], applied: &Applied, now: Timestamp) {
     metrics::counter!("afterglow_scorer_interactions_total", "outcome" => "accepted").increment(applied.accepted);
     metrics::counter!("afterglow_scorer_interactions_total", "outcome" => "duplicate").increment(applied.duplicates);
     metrics::counter!("afterglow_scorer_intents_total").increment(applied.outbox.len() as u64);
     #[expect(clippy::cast_precision_loss, reason = "a few hundred interactions, an age in milliseconds")]
     {
         metrics::histogram!("afterglow_scorer_batch_size").record(batch.len() as f64);
-        if let Some(oldest) = batch.iter().map(|read| read.interaction.received).min() {
+        if let Some(oldest) = batch.iter().map(|interaction| interaction.received).min() {
             metrics::histogram!("afterglow_scorer_lag_seconds").record(now.since(oldest).max(0) as f64 / 1000.0);
         }
     }

@@ -73,6 +73,11 @@ pub fn salesforce_pace(reply: &Reply, now: Timestamp) -> Pace {
     after_illness(reply, now)
 }
 
+/// Any other: `Retry-After` (RFC 9110, §10.2.3).
+pub fn generic_pace(reply: &Reply, now: Timestamp) -> Pace {
+    after_illness(reply, now)
+}
+
 fn after_illness(reply: &Reply, now: Timestamp) -> Pace {
     match (retry_after_ms(&reply.headers, now), reply.status) {
         (Some(asked), 429 | 500..=599) => Pace::NotBefore(now.plus(asked)),

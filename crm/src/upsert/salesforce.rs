@@ -5,6 +5,7 @@
 //! - "Status Codes and Error Responses":
 //!   <https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/errorcodes.htm>
 
+use afterglow_domain::CrmTarget;
 use http::Method;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -12,7 +13,7 @@ use serde_json::{Map, json};
 use url::Url;
 
 use super::batch::{BadToken, Batch, BatchOutcome, ItemOutcome, in_batches, json_request};
-use super::mapping::{Mapping, Target};
+use super::mapping::Mapping;
 use crate::egress::Reply;
 use crate::viewer_record::ViewerRecord;
 
@@ -39,7 +40,7 @@ impl Salesforce {
     /// `instance` is `https://MyDomainName.my.salesforce.com`; `token` is an OAuth access token; the mapping's external id
     /// is a custom field that is set up as External ID and Unique.
     pub fn new(instance: &Url, token: SecretString, mapping: Mapping) -> Result<Self, NotForSalesforce> {
-        let Target::Salesforce { object } = mapping.target() else { return Err(NotForSalesforce) };
+        let CrmTarget::Salesforce { object } = mapping.target() else { return Err(NotForSalesforce) };
         let object = object.clone();
         let mut endpoint = instance.clone();
         endpoint

@@ -5,10 +5,9 @@ use std::time::Duration;
 use afterglow_crm::ViewerRecord;
 use afterglow_crm::egress::{AddressPolicy, EgressClient, EgressSettings, Reply};
 use afterglow_crm::upsert::{
-    Batch, BatchOutcome, Generic, HubSpot, ItemOutcome, Mapping, MappingTable, Pace, Salesforce, Target, hubspot_pace,
-    salesforce_pace,
+    Batch, BatchOutcome, Generic, HubSpot, ItemOutcome, Mapping, Pace, Salesforce, hubspot_pace, salesforce_pace,
 };
-use afterglow_domain::{AccountId, BrandId, Segment, Timestamp, ViewerId};
+use afterglow_domain::{AccountId, BrandId, CrmTarget, MappingTable, Segment, Timestamp, ViewerId};
 use axum::Router;
 use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode};
@@ -42,7 +41,7 @@ fn record(n: usize) -> ViewerRecord {
     }
 }
 
-fn mapping(target: Target, external_id: &str, fields: &[(&str, &str)]) -> Mapping {
+fn mapping(target: CrmTarget, external_id: &str, fields: &[(&str, &str)]) -> Mapping {
     Mapping::new(MappingTable {
         target,
         external_id: external_id.into(),
@@ -69,11 +68,11 @@ const SALESFORCE_FIELDS: &[(&str, &str)] = &[
 ];
 
 fn hubspot(base: &str, token: &str, external_id: &str, fields: &[(&str, &str)]) -> HubSpot {
-    HubSpot::new(&base.parse().unwrap(), token.into(), mapping(Target::HubSpot, external_id, fields))
+    HubSpot::new(&base.parse().unwrap(), token.into(), mapping(CrmTarget::HubSpot, external_id, fields))
 }
 
 fn salesforce(base: &str, token: &str, object: &str, external_id: &str, fields: &[(&str, &str)]) -> Salesforce {
-    let target = Target::Salesforce { object: object.into() };
+    let target = CrmTarget::Salesforce { object: object.into() };
     Salesforce::new(&base.parse().unwrap(), token.into(), mapping(target, external_id, fields)).unwrap()
 }
 
@@ -333,7 +332,8 @@ async fn any_crm_that_takes_json() {
     ))
     .await;
     let url: url::Url = format!("http://{server}/viewers").parse().unwrap();
-    let mapping = mapping(Target::Generic, "id", &[("segment", "segment"), ("tags", "tags"), ("consent", "consent")]);
+    let mapping =
+        mapping(CrmTarget::Generic, "id", &[("segment", "segment"), ("tags", "tags"), ("consent", "consent")]);
     let crm = Generic::new(url.clone(), Some("secret".into()), mapping.clone());
     let batch = &crm.requests(&[record(1)]).unwrap()[0];
     assert_eq!(taken(crm.read(&send(batch).await)), [ItemOutcome::Created]);

@@ -1,7 +1,7 @@
 //! What goes wrong, by what the caller can do.
 
 /// Publishing failed. Both mend themselves: answer 503, or publish again.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum PublishError {
     /// The bus cannot be reached, or is closing: nothing was taken.
     #[error("the bus is not reachable: {0}")]

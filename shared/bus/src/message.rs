@@ -29,12 +29,15 @@ pub struct Delivery {
 pub struct Tag {
     pub(crate) generation: u64,
     pub(crate) number: u64,
+    /// Which of the messages that came together; 0 for one that came alone.
+    pub(crate) part: u8,
 }
 
 /// How much waits on a lane.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Depth {
-    /// Messages ready to be delivered. The embedded bus counts those with a consumer as well.
+    /// Messages ready to be delivered. The embedded bus counts those with a consumer as well; RabbitMQ counts interactions
+    /// that travel together as one.
     pub ready: u64,
     /// Dead letters.
     pub dead: u64,

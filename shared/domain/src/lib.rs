@@ -51,9 +51,10 @@ pub use body::{
     OptIn, PolicyEnforcement, Postback, Reaction, Referral, ReplyTo, Seen, StoryInsights, Unsend,
 };
 pub use brand::{
-    BrandSettings, DraftRule, DraftRules, HandoverRules, IceBreaker, ModerationAction, ModerationRules, NeedsPerson,
-    OptOutRules, PlayRule, QuickReply, QuietHours, Retention, Rollout, SafetyRules, Scoring, SegmentRule, SegmentRules,
-    SendLimits, Signal, Sla, Snippet, Step, TagRule, Trigger, WhenClosed,
+    BrandSettings, CrmConnection, CrmKind, CrmTarget, DraftRule, DraftRules, FACTS, HandoverRules, IceBreaker,
+    MappingError, MappingTable, ModerationAction, ModerationRules, NeedsPerson, OptOutRules, PlayRule, QuickReply,
+    QuietHours, Retention, Rollout, SafetyRules, Scoring, SegmentRule, SegmentRules, SendLimits, Signal, Sla, Snippet,
+    Step, TagRule, Trigger, WhenClosed,
 };
 pub use cloudevent::{CloudEventError, SPEC_VERSION};
 pub use consent::{Consent, ConsentChange, ConsentState};

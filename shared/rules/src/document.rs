@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use afterglow_domain::{
-    BrandSettings, DraftRules, HandoverRules, IceBreaker, Language, ModerationRules, OptOutRules, PlayRule, Retention,
-    SafetyRules, Scoring, SegmentRules, SendLimits, Sla, Snippet, TagRule,
+    BrandSettings, CrmConnection, DraftRules, HandoverRules, IceBreaker, Language, ModerationRules, OptOutRules,
+    PlayRule, Retention, SafetyRules, Scoring, SegmentRules, SendLimits, Sla, Snippet, TagRule,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -78,6 +78,9 @@ pub struct Document {
     /// How long what is kept.
     #[serde(default)]
     pub retention: Retention,
+    /// Where viewers are written as a CRM's own records.
+    #[serde(default)]
+    pub crm: Vec<CrmConnection>,
 }
 
 fn utc() -> String {
@@ -187,6 +190,7 @@ impl Document {
             safety: self.safety,
             limits: self.limits.clone(),
             retention: self.retention,
+            crm: self.crm.clone(),
         }
     }
 }
@@ -263,6 +267,7 @@ pub(crate) struct Places {
     pub(crate) moderation: ModerationPlaces,
     pub(crate) limits: LimitPlaces,
     pub(crate) safety: BTreeMap<String, Spanned<f64>>,
+    pub(crate) crm: Vec<CrmPlaces>,
 }
 
 #[derive(Default, Deserialize)]
@@ -340,4 +345,15 @@ pub(crate) struct ModerationPlaces {
 #[serde(default)]
 pub(crate) struct LimitPlaces {
     pub(crate) ad_window_days: Option<Spanned<u8>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct CrmPlaces {
+    pub(crate) name: Option<Spanned<String>>,
+    pub(crate) object: Option<Spanned<String>>,
+    pub(crate) url: Option<Spanned<String>>,
+    pub(crate) external_id: Option<Spanned<String>>,
+    pub(crate) fields: BTreeMap<String, Spanned<String>>,
+    pub(crate) constants: BTreeMap<String, Spanned<String>>,
 }

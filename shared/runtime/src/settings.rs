@@ -447,7 +447,7 @@ impl Default for Ingest {
 impl Default for Scorer {
     fn default() -> Self {
         Self {
-            batch_max: 500,
+            batch_max: 1000,
             workers: 2,
             batch_wait_ms: 5,
             park_ms: 24 * 3_600_000,

@@ -59,12 +59,14 @@ pub struct ForgetReceipt {
 }
 
 /// Removes what speaks of a viewer. Order: children before parents.
-const REMOVALS: [&str; 19] = [
+const REMOVALS: [&str; 20] = [
     // What they added to the sums stays there, and says nothing of them.
     "DELETE FROM kpi_viewer WHERE brand = $1 AND account = $2 AND viewer = $3",
     "DELETE FROM feed_mark WHERE brand = $1 AND account = $2 AND viewer = $3",
     "DELETE FROM feed_delivery WHERE brand = $1 AND account = $2 AND viewer = $3",
     "DELETE FROM feed_change WHERE brand = $1 AND account = $2 AND viewer = $3",
+    // `crm_record` goes when the CRM was told: by it one knows that there is somebody to tell.
+    "DELETE FROM crm_refusal WHERE brand = $1 AND account = $2 AND viewer = $3",
     "DELETE FROM claim WHERE brand = $1 AND account = $2 AND viewer = $3",
     "DELETE FROM viewer_label WHERE brand = $1 AND account = $2 AND viewer = $3",
     // That somebody did something stays; to whom, and in which words, does not.

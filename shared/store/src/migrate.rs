@@ -51,6 +51,7 @@ const MIGRATIONS: &[(i64, &str, Sql)] = &[
     migration!(18, "0018_kpis"),
     migration!(19, "0019_access"),
     migration!(20, "0020_story_watch"),
+    migration!(21, "0021_crm"),
     migration!(30, "0030_feed_broker"),
 ];
 

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::audit::{Deed, note};
-use crate::codec::{from_name, moment};
-use crate::engine::{Sql, on_read, on_tx, row, storable};
+use crate::codec::{from_name, moment, to_json};
+use crate::engine::{Sql, Tx, hex_digits, on_read, on_tx, row, storable};
 use crate::{BrandStore, Store, StoreError};
 
 /// How grave it is.
@@ -145,9 +145,21 @@ row! {
     struct TaskColumns { interaction: Uuid, account: String, comment_id: Option<String>, wanted: String, attempts: i64 }
 }
 
-const KEEP: &str = "INSERT INTO moderation
+const KEEP_PG: &str = "INSERT INTO moderation
         (interaction, brand, account, viewer, comment_id, at_ms, verdict, findings, wanted, due_ms, delete_ms)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING";
+    SELECT interaction, brand, account, viewer, comment_id, $9, verdict, findings, wanted,
+        CASE wanted WHEN 'hide' THEN $9 END, delete_ms
+    FROM UNNEST($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $10::bigint[])
+        AS f (interaction, brand, account, viewer, comment_id, verdict, findings, wanted, delete_ms)
+    ORDER BY interaction
+    ON CONFLICT DO NOTHING";
+
+const KEEP_LITE: &str = "INSERT INTO moderation
+        (interaction, brand, account, viewer, comment_id, at_ms, verdict, findings, wanted, due_ms, delete_ms)
+    SELECT unhex(value ->> 0), value ->> 1, value ->> 2, value ->> 3, value ->> 4, $2, value ->> 5, value ->> 6, value ->> 7,
+        CASE value ->> 7 WHEN 'hide' THEN $2 END, value ->> 8
+    FROM json_each($1) WHERE TRUE
+    ON CONFLICT DO NOTHING";
 
 const LIST: &str =
     "SELECT m.interaction, m.account, m.viewer, v.username, m.comment_id, m.at_ms, m.verdict, m.findings,
@@ -190,6 +202,11 @@ const OVERTAKEN: &str = "UPDATE moderation SET done = $2 WHERE interaction = $1 
 
 const FAILED: &str = "UPDATE moderation SET error = $2, due_ms = $3 WHERE interaction = $1 AND wanted = $4";
 
+/// What is to be done at Meta about something that was found.
+fn wanted(flag: &NewFlag) -> FlagAction {
+    if flag.hide && flag.comment_id.is_some() { FlagAction::Hide } else { FlagAction::None }
+}
+
 impl Store {
     /// Keeps what moderation found; what is known already stays as it is. How many were new.
     pub async fn keep_flags(&self, flags: &[NewFlag], now: Timestamp) -> Result<u64, StoreError> {
@@ -197,28 +214,46 @@ impl Store {
             return Ok(0);
         }
         let mut tx = self.engine.begin().await?;
-        let mut new = 0;
-        for flag in flags {
-            let wanted = if flag.hide && flag.comment_id.is_some() { FlagAction::Hide } else { FlagAction::None };
-            let due = (wanted == FlagAction::Hide).then_some(now.millis());
-            new += on_tx!(&mut tx, |connection| {
-                sqlx::query(KEEP)
-                    .bind(flag.interaction.uuid())
-                    .bind(flag.brand.as_str())
-                    .bind(flag.viewer.account.as_str())
-                    .bind(flag.viewer.viewer.as_str())
-                    .bind(flag.comment_id.as_deref().map(storable))
+        let new = match &mut tx {
+            Tx::Postgres(tx) => {
+                macro_rules! column {
+                    (|$flag:ident| $value:expr) => {
+                        flags.iter().map(|$flag| $value).collect::<Vec<_>>()
+                    };
+                }
+                sqlx::query(KEEP_PG)
+                    .bind(column!(|flag| flag.interaction.uuid()))
+                    .bind(column!(|flag| flag.brand.as_str()))
+                    .bind(column!(|flag| flag.viewer.account.as_str()))
+                    .bind(column!(|flag| flag.viewer.viewer.as_str()))
+                    .bind(column!(|flag| flag.comment_id.as_deref().map(|id| storable(id).into_owned())))
+                    .bind(column!(|flag| flag.verdict.as_str()))
+                    .bind(column!(|flag| storable(&flag.findings).into_owned()))
+                    .bind(column!(|flag| wanted(flag).as_str()))
                     .bind(now.millis())
-                    .bind(flag.verdict.as_str())
-                    .bind(storable(&flag.findings))
-                    .bind(wanted.as_str())
-                    .bind(due)
-                    .bind(flag.delete_at.map(Timestamp::millis))
-                    .execute(connection)
+                    .bind(column!(|flag| flag.delete_at.map(Timestamp::millis)))
+                    .execute(&mut **tx)
                     .await?
                     .rows_affected()
-            });
-        }
+            }
+            Tx::Sqlite(tx) => {
+                let row = |flag: &NewFlag| {
+                    (
+                        hex_digits(&flag.interaction.uuid()),
+                        flag.brand.clone(),
+                        flag.viewer.account.clone(),
+                        flag.viewer.viewer.clone(),
+                        flag.comment_id.as_deref().map(|id| storable(id).into_owned()),
+                        flag.verdict.as_str(),
+                        storable(&flag.findings).into_owned(),
+                        wanted(flag).as_str(),
+                        flag.delete_at,
+                    )
+                };
+                let rows = to_json("flags", &flags.iter().map(row).collect::<Vec<_>>())?;
+                sqlx::query(KEEP_LITE).bind(rows).bind(now.millis()).execute(&mut **tx).await?.rows_affected()
+            }
+        };
         tx.commit().await?;
         Ok(new)
     }

@@ -1,8 +1,8 @@
-use afterglow_domain::{AccountId, BrandId, Segment, Timestamp, ViewerId};
+use afterglow_domain::{AccountId, BrandId, CrmConnection, Segment, Timestamp, ViewerId};
 
 use super::*;
 
-fn table(target: Target, external_id: &str, fields: &[(&str, &str)]) -> MappingTable {
+fn table(target: CrmTarget, external_id: &str, fields: &[(&str, &str)]) -> MappingTable {
     MappingTable {
         target,
         external_id: external_id.into(),
@@ -11,38 +11,38 @@ fn table(target: Target, external_id: &str, fields: &[(&str, &str)]) -> MappingT
     }
 }
 
-fn salesforce(object: &str) -> Target {
-    Target::Salesforce { object: object.into() }
+fn salesforce(object: &str) -> CrmTarget {
+    CrmTarget::Salesforce { object: object.into() }
 }
 
 #[test]
 fn what_is_wrong_is_said() {
     for (given, message) in [
-        (table(Target::HubSpot, "afterglow_id", &[]), "the mapping names no field"),
+        (table(CrmTarget::HubSpot, "afterglow_id", &[]), "the mapping names no field"),
         (
-            table(Target::HubSpot, "afterglow_id", &[("segmnet", "segment")]),
+            table(CrmTarget::HubSpot, "afterglow_id", &[("segmnet", "segment")]),
             "there is no \"segmnet\" to map; there are brand, account, viewer, username, name, segment, score, tags, \
              consent, last_contact, first_seen",
         ),
         (
-            table(Target::HubSpot, "afterglow_id", &[("segment", "Story Segment")]),
+            table(CrmTarget::HubSpot, "afterglow_id", &[("segment", "Story Segment")]),
             "\"Story Segment\" cannot be a field: a property's internal name has lower-case letters, digits and \
              underscores, a letter first",
         ),
         (
-            table(Target::HubSpot, "afterglow_id", &[("score", "hs_object_id")]),
+            table(CrmTarget::HubSpot, "afterglow_id", &[("score", "hs_object_id")]),
             "\"hs_object_id\" is set by the CRM itself and cannot be written",
         ),
         (
-            table(Target::HubSpot, "email", &[("score", "score")]),
+            table(CrmTarget::HubSpot, "email", &[("score", "score")]),
             "\"email\" cannot hold the external id: a viewer has no e-mail address; set up a property with unique values",
         ),
         (
-            table(Target::HubSpot, "afterglow_id", &[("score", "a"), ("segment", "a")]),
+            table(CrmTarget::HubSpot, "afterglow_id", &[("score", "a"), ("segment", "a")]),
             "\"a\" is mapped twice, from \"score\" and from \"segment\"",
         ),
         (
-            table(Target::HubSpot, "afterglow_id", &[("viewer", "afterglow_id")]),
+            table(CrmTarget::HubSpot, "afterglow_id", &[("viewer", "afterglow_id")]),
             "\"afterglow_id\" is mapped twice, from \"the external id\" and from \"viewer\"",
         ),
         (
@@ -71,7 +71,7 @@ fn what_is_wrong_is_said() {
             "a Lead cannot be created without \"Company\": map \"name\" to it, or give it a constant",
         ),
         (
-            table(Target::Generic, "id", &[("score", "")]),
+            table(CrmTarget::Generic, "id", &[("score", "")]),
             "\"\" cannot be a field: it is empty or has control characters",
         ),
     ] {
@@ -94,7 +94,7 @@ fn every_fact_has_a_name_and_a_value() {
         first_seen: Timestamp::from_millis(5),
     };
     let all: Vec<(&str, &str)> = Source::ALL.iter().map(|(name, _)| (*name, *name)).collect();
-    let mut given = table(Target::Generic, "id", &all);
+    let mut given = table(CrmTarget::Generic, "id", &all);
     given.constants.insert("source".into(), "Instagram Stories".into());
     let mapping = Mapping::new(given).unwrap();
     insta::assert_debug_snapshot!(mapping.fields(&record));
@@ -103,15 +103,29 @@ fn every_fact_has_a_name_and_a_value() {
 #[test]
 fn as_it_is_written_down() {
     let json = r#"{
-        "target": {"salesforce": {"object": "Lead"}},
+        "name": "leads",
+        "crm": "salesforce",
+        "object": "Lead",
+        "url": "https://lumen.my.salesforce.com",
         "external_id": "AfterglowId__c",
         "fields": {"name": "LastName", "segment": "Story_Segment__c"},
         "constants": {"Company": "Instagram"}
     }"#;
-    let mapping = Mapping::new(serde_json::from_str(json).unwrap()).unwrap();
+    let connection = |json: &str| serde_json::from_str::<CrmConnection>(json);
+    let mapping = Mapping::new(connection(json).unwrap().table().unwrap()).unwrap();
     assert_eq!(*mapping.target(), salesforce("Lead"));
-    let plain = r#"{"target": "hubspot", "external_id": "afterglow_id", "fields": {"score": "story_score"}}"#;
-    assert_eq!(*Mapping::new(serde_json::from_str(plain).unwrap()).unwrap().target(), Target::HubSpot);
+    let plain =
+        r#"{"name": "hub", "crm": "hubspot", "external_id": "afterglow_id", "fields": {"score": "story_score"}}"#;
+    let plain = connection(plain).unwrap();
+    assert_eq!(plain.address(), Some("https://api.hubapi.com"));
+    assert_eq!(*Mapping::new(plain.table().unwrap()).unwrap().target(), CrmTarget::HubSpot);
     let wrong = json.replace("\"constants\"", "\"constant\"");
-    assert!(serde_json::from_str::<MappingTable>(&wrong).unwrap_err().to_string().contains("unknown field `constant`"));
+    assert!(connection(&wrong).unwrap_err().to_string().contains("unknown field `constant`"));
+    let without = connection(&json.replace("\"object\": \"Lead\",", "")).unwrap();
+    assert_eq!(without.table().unwrap_err(), MappingError::NoObject);
+}
+
+#[test]
+fn every_fact_has_its_source() {
+    assert_eq!(Source::ALL.map(|(name, _)| name), afterglow_domain::FACTS);
 }

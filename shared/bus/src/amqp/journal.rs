@@ -18,7 +18,7 @@ use lapin::{Channel, Consumer};
 
 use super::link::Links;
 use super::topology::Names;
-use super::{AmqpBus, header, properties, to_message, unavailable};
+use super::{AmqpBus, bundle, header, properties, to_message, unavailable};
 use crate::{BusError, Lane, Message};
 
 /// What the journal keeps. Intents are made anew from interactions.
@@ -33,9 +33,9 @@ const SILENCE: Duration = Duration::from_secs(2);
 /// How far a replay has come.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct JournalProgress {
-    /// Messages put back on their lanes.
+    /// Messages put back on their lanes; what travelled together counts as one.
     pub replayed: u64,
-    /// Messages that are to be read in all, as far as is known.
+    /// Messages that are to be read in all, as far as is known, counted likewise.
     pub total: u64,
 }
 
@@ -77,7 +77,7 @@ impl AmqpBus {
             let first = *first.get_or_insert(offset);
             progress.total = last.saturating_sub(first) + 1;
             if let Some(lane) = KEPT.into_iter().find(|lane| lane.as_str() == delivery.routing_key.as_str()) {
-                batch.push((lane, to_message(&delivery)));
+                batch.push((lane, to_message(&delivery), bundle::is_bundle(&delivery.properties)));
             }
             let done = offset >= last;
             if batch.len() == usize::from(TOGETHER) || done {
@@ -95,6 +95,9 @@ impl AmqpBus {
         Ok(progress)
     }
 }
+
+/// What goes back as it came, on which lane, and whether it is several messages that travel together.
+type Kept = (Lane, Message, bool);
 
 /// The offset of the newest message; `None` if the journal is empty.
 async fn newest(links: &Arc<Links>) -> Result<Option<u64>, BusError> {
@@ -128,10 +131,11 @@ fn offset_of(delivery: &lapin::message::Delivery) -> u64 {
 }
 
 /// Publishes to the lanes' queues themselves: what passes the exchange would come into the journal again.
-async fn put_back(channel: &Channel, names: &Names, batch: Vec<(Lane, Message)>) -> Result<(), BusError> {
+async fn put_back(channel: &Channel, names: &Names, batch: Vec<Kept>) -> Result<(), BusError> {
     let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
-    let written = batch.iter().map(|(lane, message)| {
-        channel.basic_publish("".into(), names.queue(*lane), options, &message.body, properties(message, None))
+    let written = batch.iter().map(|(lane, message, is_bundle)| {
+        let properties = if *is_bundle { bundle::properties() } else { properties(message, None) };
+        channel.basic_publish("".into(), names.queue(*lane), options, &message.body, properties)
     });
     for confirm in try_join_all(written).await.map_err(unavailable)? {
         let confirmation = confirm.await.map_err(unavailable)?;

@@ -4,6 +4,7 @@
 //! written, then all confirms awaited. A lost connection fails the calls under way and is made anew by the next one.
 
 mod broadcast;
+mod bundle;
 mod consumer;
 mod journal;
 mod link;
@@ -161,7 +162,10 @@ impl Bus for AmqpBus {
     async fn dead_letters(&self, lane: Lane, limit: u32) -> Result<Vec<DeadLetter>, BusError> {
         let channel = self.0.get().await?.channel().await?;
         let gotten = get(&channel, self.0.names.dead_queue(lane), limit).await?;
-        let letters = gotten.iter().map(|d| DeadLetter { message: to_message(d), reason: reason(d) }).collect();
+        let letters = gotten
+            .iter()
+            .flat_map(|d| bundle::messages(d).into_iter().map(|message| DeadLetter { message, reason: reason(d) }));
+        let letters = letters.collect();
         for delivery in gotten {
             let back = BasicNackOptions { requeue: true, multiple: false };
             channel.basic_nack(delivery.delivery_tag, back).await.map_err(unavailable)?;
@@ -173,7 +177,7 @@ impl Bus for AmqpBus {
         let link = self.0.get().await?;
         let channel = link.channel().await?;
         let gotten = get(&channel, self.0.names.dead_queue(lane), limit).await?;
-        let messages: Vec<Message> = gotten.iter().map(to_message).collect();
+        let messages: Vec<Message> = gotten.iter().flat_map(bundle::messages).collect();
         // Back on the lane first: a crash in between delivers twice, never not at all.
         let count = messages.len();
         let published = publish(&link, self.0.names.exchange(), lane, messages, None).await;

@@ -148,7 +148,7 @@ async fn fetch(held: Arc<Held>, room: usize) -> Result<Vec<Delivery>, BusError> 
             continue;
         }
         held.seqs().insert(seq);
-        let tag = Tag { generation: 0, number: seq.unsigned_abs() };
+        let tag = Tag { generation: 0, number: seq.unsigned_abs(), part: 0 };
         deliveries.push(Delivery { message: row_to_message(&row).map_err(unavailable)?, attempt, tag });
     }
     deliveries.sort_by_key(|delivery| delivery.tag.number);

@@ -28,6 +28,8 @@ on_both!(
     a_cancelled_wait_loses_nothing,
     who_settles_at_once_settles_each_once,
     a_closed_bus_says_so,
+    what_was_published_together_is_settled_one_by_one,
+    what_was_published_together_is_given_up_alone,
 );
 
 async fn keeps_bytes_and_order(bus: Arc<dyn Bus>) {
@@ -134,17 +136,17 @@ async fn many_publishers_lose_nothing(bus: Arc<dyn Bus>) {
 }
 
 async fn consumers_share_without_overlap(bus: Arc<dyn Bus>) {
-    bus.publish(Lane::Interactions, messages(0..100)).await.unwrap();
-    let mut one = bus.consume(Lane::Interactions, 50).await.unwrap();
-    let mut two = bus.consume(Lane::Interactions, 50).await.unwrap();
+    bus.publish(Lane::Intents, messages(0..100)).await.unwrap();
+    let mut one = bus.consume(Lane::Intents, 50).await.unwrap();
+    let mut two = bus.consume(Lane::Intents, 50).await.unwrap();
     let (a, b) = tokio::join!(take(&mut *one, 50), take(&mut *two, 50));
     let all: BTreeSet<String> = ids(&a).into_iter().chain(ids(&b)).collect();
     assert_eq!(all.len(), 100);
 }
 
 async fn prefetch_is_honoured(bus: Arc<dyn Bus>) {
-    bus.publish(Lane::Interactions, messages(0..10)).await.unwrap();
-    let mut consumer = bus.consume(Lane::Interactions, 4).await.unwrap();
+    bus.publish(Lane::Intents, messages(0..10)).await.unwrap();
+    let mut consumer = bus.consume(Lane::Intents, 4).await.unwrap();
     let held = take(&mut *consumer, 4).await;
     let more = consumer.next_batch(1, Duration::ZERO);
     assert!(tokio::time::timeout(Duration::from_millis(200), more).await.is_err(), "a fifth was delivered");
@@ -205,4 +207,49 @@ async fn who_settles_at_once_settles_each_once(bus: Arc<dyn Bus>) {
     }
     let rest = tokio::time::timeout(Duration::from_millis(300), consumer.next_batch(1, Duration::ZERO)).await;
     assert!(rest.is_err(), "something came again");
+}
+
+async fn what_was_published_together_is_settled_one_by_one(bus: Arc<dyn Bus>) {
+    bus.publish(Lane::Interactions, messages(0..70)).await.unwrap();
+    let mut first = bus.consume(Lane::Interactions, 100).await.unwrap();
+    // Taken in batches whose borders are not those of the publisher.
+    let mut taken = Vec::new();
+    while taken.len() < 70 {
+        taken.extend(first.next_batch(9, Duration::from_millis(20)).await.unwrap());
+    }
+    assert_eq!(ids(&taken), (0..70).map(|n| n.to_string()).collect::<Vec<_>>());
+    let settler = first.settler();
+    let (done, open): (Vec<_>, Vec<_>) = taken.iter().partition(|delivery| delivery.message.id != "40");
+    for one in done {
+        settler.ack(&[one.tag]).await.unwrap();
+    }
+    drop((first, settler));
+    // What was not settled comes again, with those at most that it came with.
+    let mut second = bus.consume(Lane::Interactions, 100).await.unwrap();
+    let mut again = Vec::new();
+    while !ids(&again).contains(&open[0].message.id) {
+        again.extend(second.next_batch(100, Duration::from_millis(20)).await.unwrap());
+    }
+    assert!(again.len() <= 32 && again.iter().all(|delivery| delivery.attempt == 2), "{:?}", ids(&again));
+    second.settler().ack(&again.iter().map(|delivery| delivery.tag).collect::<Vec<_>>()).await.unwrap();
+    drop(second);
+    settle_at(&bus, Lane::Interactions, 0, 0).await;
+}
+
+async fn what_was_published_together_is_given_up_alone(bus: Arc<dyn Bus>) {
+    bus.publish(Lane::Interactions, messages(0..10)).await.unwrap();
+    let mut consumer = bus.consume(Lane::Interactions, 100).await.unwrap();
+    let taken = take(&mut *consumer, 10).await;
+    let settler = consumer.settler();
+    settler.dead_letter(&taken[3], "not a CloudEvent").await.unwrap();
+    // One that is to come again brings those along that came with it, done or not, and no dead letter.
+    settler.retry(&[taken[5].tag]).await.unwrap();
+    let others = taken.iter().enumerate().filter(|(n, _)| ![3, 5].contains(n));
+    settler.ack(&others.map(|(_, delivery)| delivery.tag).collect::<Vec<_>>()).await.unwrap();
+    let again = consumer.next_batch(100, Duration::from_millis(20)).await.unwrap();
+    assert!(ids(&again).contains(&"5".to_string()));
+    settler.ack(&again.iter().map(|delivery| delivery.tag).collect::<Vec<_>>()).await.unwrap();
+    settle_at(&bus, Lane::Interactions, 0, 1).await;
+    let letters = bus.dead_letters(Lane::Interactions, 10).await.unwrap();
+    assert_eq!((letters.len(), &letters[0].message), (1, &taken[3].message));
 }

@@ -1,5 +1,6 @@
 //! What a brand sets for itself: the brand document as data. Its text form is YAML, and is read by `afterglow-rules`.
 
+mod crm;
 mod limits;
 mod people;
 mod plays;
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Kind, Language, PlayId};
 
+pub use crm::{CrmConnection, CrmKind, CrmTarget, FACTS, MappingError, MappingTable};
 pub use limits::{QuietHours, SendLimits};
 pub use people::{DraftRules, HandoverRules, ModerationAction, ModerationRules, NeedsPerson, OptOutRules, SafetyRules};
 pub use plays::{DraftRule, PlayRule, Rollout, Step, Trigger, WhenClosed};
@@ -64,6 +66,9 @@ pub struct BrandSettings {
     pub limits: SendLimits,
     /// How long what is kept.
     pub retention: Retention,
+    /// Where viewers are written as a CRM's own records.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub crm: Vec<CrmConnection>,
 }
 
 impl Default for BrandSettings {
@@ -85,6 +90,7 @@ impl Default for BrandSettings {
             safety: SafetyRules::default(),
             limits: SendLimits::default(),
             retention: Retention::default(),
+            crm: Vec::new(),
         }
     }
 }

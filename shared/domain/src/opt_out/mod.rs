@@ -11,6 +11,8 @@ mod words;
 
 use std::sync::LazyLock;
 
+use aho_corasick::AhoCorasick;
+
 use crate::ConsentState;
 pub use confirmation::confirmation;
 use words::{AMBIGUOUS_WORDS, CLEAR_WORDS, ENDING, NEGATION, POLITE, REFUSING, START, STEM, STOP, WHEREVER, WRITING};
@@ -46,14 +48,23 @@ pub fn classify(text: &str) -> Option<ConsentState> {
     (about_stopping && core.len() <= AMBIGUOUS_WORDS).then_some(ConsentState::Ambiguous)
 }
 
-/// The phrases with a space at either end: whole words are looked for.
-static PADDED: LazyLock<Vec<String>> = LazyLock::new(|| WHEREVER.iter().map(|phrase| format!(" {phrase} ")).collect());
+/// The phrases with a space at either end: whole words are looked for. `None` were there too many for an automaton: then they
+/// are looked for one after another, and a stop is heard all the same.
+static PADDED: LazyLock<(Vec<String>, Option<AhoCorasick>)> = LazyLock::new(|| {
+    let phrases: Vec<String> = WHEREVER.iter().map(|phrase| format!(" {phrase} ")).collect();
+    let together = AhoCorasick::new(&phrases).ok();
+    (phrases, together)
+});
 
 /// A phrase that says stop wherever it stands: clear in a short message, and ambiguous in a long one or behind a negation.
 fn stop_within(folded: &str) -> Option<ConsentState> {
     let mut found = None;
     let padded = format!(" {folded} ");
-    for phrase in PADDED.iter() {
+    let (phrases, together) = &*PADDED;
+    if together.as_ref().is_some_and(|together| !together.is_match(&padded)) {
+        return None;
+    }
+    for phrase in phrases {
         let Some(at) = padded.find(phrase.as_str()) else { continue };
         let before = padded[..at].rsplit(' ').next().unwrap_or_default();
         if !NEGATION.contains(&before) && folded.split(' ').count() <= CLEAR_WORDS {

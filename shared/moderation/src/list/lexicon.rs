@@ -4,7 +4,7 @@
 use std::{collections::HashMap, ops::Range};
 
 use aho_corasick::{AhoCorasick, MatchKind};
-use regex::{Regex, RegexBuilder};
+use regex::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
 
 use super::{
     Label, Level, List, ListError, ListErrors, Problem,
@@ -14,6 +14,10 @@ use crate::Language;
 
 /// Bytes that one compiled regular expression may take; the `regex` crate's own default is 10 MB.
 const REGEX_MAX_BYTES: usize = 1 << 20;
+/// Bytes that all of a lexicon's regular expressions may take together, for the one pass that says which of them match.
+const REGEXES_MAX_BYTES: usize = 1 << 28;
+/// Bytes of that pass's states: with the crate's 2 MB it forgets and makes them anew amid a text.
+const STATES_MAX_BYTES: usize = 1 << 23;
 
 /// Where in a text which pattern was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -147,6 +151,8 @@ struct Searcher<M> {
     phrases: AhoCorasick,
     phrase_patterns: Vec<usize>,
     regexes: Vec<(usize, Regex)>,
+    /// The same regular expressions: one pass says which of them match, and hardly any does.
+    matching: RegexSet,
 }
 
 impl<M> Searcher<M> {
@@ -159,7 +165,8 @@ impl<M> Searcher<M> {
         // Without the bordering spaces, so that ^ and $ mean the text's ends
         let inner = reading.trim();
         let ahead = reading.len() - reading.trim_start().len();
-        let regexes = self.regexes.iter().flat_map(|(at, regex)| {
+        let matching = self.matching.matches(inner);
+        let regexes = matching.iter().filter_map(|n| self.regexes.get(n)).flat_map(|(at, regex)| {
             regex.find_iter(inner).map(move |found| (*at, found.start() + ahead..found.end() + ahead))
         });
         let applies = |at: usize| {
@@ -205,11 +212,16 @@ impl<M> Draft<M> {
         Ok(())
     }
 
-    /// `None` if there are more phrases than an automaton can number, which [`super::parse`] keeps out of reach.
+    /// `None` if there are more patterns than an automaton can hold, which [`super::parse`] keeps out of reach.
     fn build(self) -> Option<Searcher<M>> {
         let (phrase_patterns, phrases): (Vec<usize>, Vec<String>) = self.phrases.into_iter().unzip();
         let phrases = AhoCorasick::builder().match_kind(MatchKind::Standard).build(phrases).ok()?;
-        Some(Searcher { patterns: self.patterns, phrases, phrase_patterns, regexes: self.regexes })
+        let matching = RegexSetBuilder::new(self.regexes.iter().map(|(_, regex)| regex.as_str()))
+            .size_limit(REGEXES_MAX_BYTES)
+            .dfa_size_limit(STATES_MAX_BYTES)
+            .build()
+            .ok()?;
+        Some(Searcher { patterns: self.patterns, phrases, phrase_patterns, regexes: self.regexes, matching })
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a document must fulfil beyond its form: every fault that could be seen is said when it is applied, not when a viewer
 //! waits.
 
+mod crm;
 mod people;
 mod plays;
 mod snippets;
@@ -66,6 +67,7 @@ pub(crate) fn problems(document: &Document, ground: &Ground<'_>) -> Vec<Problem>
     snippets::check(document, &mut findings);
     people::check(document, &mut findings);
     limits(document, &mut findings);
+    crm::check(document, &mut findings);
     let mut found = findings.found;
     found.sort();
     found

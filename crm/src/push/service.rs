@@ -1,0 +1,120 @@
+//! All connections of all brands.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use afterglow_domain::{BrandId, Clock, CrmConnection};
+use afterglow_runtime::{Keyring, error_chain};
+use afterglow_store::{CrmState, Store, StoreError};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::crms::{Crm, token_context};
+use super::writer::{Next, Writer};
+use crate::egress::EgressClient;
+
+/// Writes viewers into CRMs.
+#[derive(Clone)]
+pub struct PushService {
+    /// Where changes and connections are.
+    pub store: Store,
+    /// Opens the connections' tokens.
+    pub keyring: Arc<Keyring>,
+    /// The time.
+    pub clock: Clock,
+    /// How CRMs are called. Replies are large: it has to read at least 4 MiB of them.
+    pub client: EgressClient,
+    /// Names this process among those that share leases.
+    pub holder: String,
+    /// How often it is looked for what changed.
+    pub poll: Duration,
+    /// How long this process has a connection to itself, in ms; longer than a page may take.
+    pub lease_ms: i64,
+}
+
+type Tasks = HashMap<(BrandId, String), JoinHandle<()>>;
+
+impl PushService {
+    /// Works until `stop`; then finishes the pages under way.
+    pub async fn run(self, stop: CancellationToken) {
+        // A task for each connection: one that is slow or ill holds up no other.
+        let mut tasks = Tasks::new();
+        while stop.run_until_cancelled(tokio::time::sleep(self.poll)).await.is_some() {
+            tasks.retain(|_, task| !task.is_finished());
+            if let Err(error) = self.start(&mut tasks, &stop).await {
+                tracing::warn!(error = %error_chain(&error), "CRMs wait");
+            }
+        }
+        for task in tasks.into_values() {
+            let _ = task.await; // a page that panicked is asked for again by the next process
+        }
+    }
+
+    async fn start(&self, tasks: &mut Tasks, stop: &CancellationToken) -> Result<(), StoreError> {
+        for brand in self.store.brands().await? {
+            for connection in brand.settings.crm {
+                let key = (brand.id.clone(), connection.name.clone());
+                tasks.entry(key).or_insert_with(|| {
+                    let (service, brand, stop) = (self.clone(), brand.id.clone(), stop.clone());
+                    tokio::spawn(async move { service.serve(&brand, &connection, &stop).await })
+                });
+            }
+        }
+        Ok(())
+    }
+
+    async fn serve(&self, brand: &BrandId, connection: &CrmConnection, stop: &CancellationToken) {
+        while !stop.is_cancelled() {
+            match self.round(brand, connection).await {
+                Ok(Next::More) => {}
+                Ok(Next::Enough) => return,
+                Err(error) => {
+                    let name = &connection.name;
+                    tracing::warn!(%brand, connection = name, error = %error_chain(&error), "a CRM waits");
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Writes one page to one connection, if it is its turn.
+    async fn round(&self, brand: &BrandId, connection: &CrmConnection) -> Result<Next, StoreError> {
+        let now = (self.clock)();
+        let lease = token_context(brand, &connection.name);
+        if !self.store.lease(&lease, &self.holder, now, self.lease_ms).await? {
+            return Ok(Next::Enough); // another process does
+        }
+        let store = self.store.brand(brand);
+        let state = store.crm_state(&connection.name).await?;
+        let labels = [("brand", brand.to_string()), ("connection", connection.name.clone())];
+        let paused = if state.paused.is_some() { 1.0 } else { 0.0 };
+        metrics::gauge!("afterglow_crm_paused", &labels).set(paused);
+        if state.paused.is_some() || state.not_before.is_some_and(|at| now < at) {
+            return Ok(Next::Enough);
+        }
+        let made = self.token(brand, connection, &state).and_then(|token| Crm::new(connection, token));
+        let (crm, mapping) = match made {
+            Ok(made) => made,
+            Err(why) => {
+                tracing::error!(%brand, connection = connection.name, why, "a CRM cannot be written to");
+                store.pause_crm(&connection.name, Some(&why)).await?;
+                return Ok(Next::Enough);
+            }
+        };
+        let (clock, client) = (Arc::clone(&self.clock), &self.client);
+        let now = move || clock();
+        Writer { store, connection, crm, mapping, client, now: &now }.page(&state).await
+    }
+
+    fn token(
+        &self,
+        brand: &BrandId,
+        connection: &CrmConnection,
+        state: &CrmState,
+    ) -> Result<Option<secrecy::SecretString>, String> {
+        let Some(sealed) = &state.token else { return Ok(None) };
+        let opened = self.keyring.open(&sealed.0, &token_context(brand, &connection.name));
+        opened.map(Some).map_err(|error| format!("its access token cannot be opened: {}", error_chain(&error)))
+    }
+}
