@@ -24,6 +24,10 @@ fn bounded<T: Send + 'static>(name: &str, run: impl FnOnce() -> T + Send + 'stat
     result
 }
 
+fn lines(count: usize, line: impl Fn(usize) -> String) -> String {
+    (0..count).map(line).collect::<Vec<_>>().join("\n") + "\n"
+}
+
 fn laughs(levels: usize, inside: &str) -> String {
     let mut text = format!("brand: lumen\nvalues:\n  a0: &a0 {inside}\n");
     for level in 1..=levels {
@@ -41,10 +45,7 @@ fn documents_that_unfold_or_nest_are_refused_in_bounded_time() {
         ("a billion laughs", laughs(9, "[lol, lol, lol]")),
         ("laughs where they fit", format!("brand: lumen\nlanguage: en\nx: &x {{a: 1}}\n{}", "y: *x\n".repeat(many))),
         ("one long text, a thousand times", {
-            format!(
-                "brand: lumen\nvalues:\n  a: &a {long}\n{}",
-                (0..1_000).map(|n| format!("  b{n}: *a\n")).collect::<String>()
-            )
+            format!("brand: lumen\nvalues:\n  a: &a {long}\n{}", lines(1_000, |n| format!("  b{n}: *a")))
         }),
         ("an alias of itself", "brand: lumen\nvalues: &v\n  a: *v\n".to_owned()),
         ("an alias of nothing", "brand: *nobody\n".to_owned()),
@@ -53,9 +54,9 @@ fn documents_that_unfold_or_nest_are_refused_in_bounded_time() {
         ("half a million objects", "{a: ".repeat(250_000)),
         ("half a million dashes", "- ".repeat(500_000)),
         ("half a million questions", "? ".repeat(500_000)),
-        ("deeper and deeper", (0..1_300).map(|n| format!("{}a:\n", " ".repeat(n))).collect()),
+        ("deeper and deeper", lines(1_300, |n| format!("{}a:", " ".repeat(n)))),
         ("a million tags", "!!a ".repeat(250_000)),
-        ("a million anchors", (0..100_000).map(|n| format!("&a{n} ")).collect()),
+        ("a million anchors", lines(100_000, |n| format!("&a{n}"))),
         ("documents without end", "---\n".repeat(250_000)),
         ("quotes without end", format!("brand: \"{}", "\\".repeat(900_000))),
         ("a text folded for ever", format!("brand: >\n{}", "  a\n".repeat(250_000))),
@@ -74,9 +75,8 @@ fn a_document_of_many_rules_is_judged_in_bounded_time() {
         format!("  - {{ name: p{n}, on: {{ kinds: [story_reply] }}, when: \"score >= {n}.0\", say: library/thanks }}\n")
     };
     let plays: String = (0..3_000).map(play).collect();
-    let values: String = (0..5_000).map(|n| format!("  v{n}: x\n")).collect();
-    let snippets: String =
-        (0..3_000).map(|n| format!("  s{n}: {{ text: \"{{{{ v{n} }}}} {{{{ brand }}}}\" }}\n")).collect();
+    let values = lines(5_000, |n| format!("  v{n}: x"));
+    let snippets = lines(3_000, |n| format!("  s{n}: {{ text: \"{{{{ v{n} }}}} {{{{ brand }}}}\" }}"));
     let text = format!("brand: lumen\nplays:\n{plays}values:\n{values}snippets:\n{snippets}");
     assert!(text.len() < 1 << 20);
     bounded("many rules", move || {
