@@ -61,17 +61,16 @@ impl Broadcast {
         let alive = current
             .as_ref()
             .filter(|(connection, channel)| connection.status().connected() && channel.status().connected());
-        let channel = match alive {
-            Some((_, channel)) => channel.clone(),
-            None => {
-                *current = None;
-                let late = |_| PublishError::Unavailable("no connection to the broker in time".into());
-                let connected = tokio::time::timeout(CONNECT, self.connect()).await.map_err(late)?;
-                let opened = connected.map_err(|error| PublishError::Unavailable(error.to_string()))?;
-                let channel = opened.1.clone();
-                *current = Some(opened);
-                channel
-            }
+        let channel = if let Some((_, channel)) = alive {
+            channel.clone()
+        } else {
+            *current = None;
+            let late = |_| PublishError::Unavailable("no connection to the broker in time".into());
+            let connected = tokio::time::timeout(CONNECT, self.connect()).await.map_err(late)?;
+            let opened = connected.map_err(|error| PublishError::Unavailable(error.to_string()))?;
+            let channel = opened.1.clone();
+            *current = Some(opened);
+            channel
         };
         let late = |_| PublishError::NotConfirmed(format!("no confirm within {} s", CONFIRM.as_secs()));
         let told = tokio::time::timeout(CONFIRM, self.tell(&channel, notices)).await.map_err(late).flatten();
