@@ -17,7 +17,7 @@ use crate::webhook::CONTENT_TYPE;
 /// What follows the deployment's prefix in the exchange's name.
 pub const EXCHANGE: &str = "changes";
 /// One process publishes for all; in ms, longer than a page may take.
-const LEASE: (&str, i64) = ("feed-broker", 60_000);
+const LEASE: (&str, i64) = ("feed-broker", 15_000);
 /// Changes that are confirmed together.
 const PAGE: u32 = 500;
 /// Brands in one round.

@@ -16,9 +16,9 @@ use super::unavailable;
 use crate::{BusError, PublishError};
 
 /// How long a connection may take.
-const CONNECT: Duration = Duration::from_secs(5);
+const CONNECT: Duration = Duration::from_secs(3);
 /// How long a publish waits for its confirms. Nobody waits for it in turn, and queues of others may be slow.
-const CONFIRM: Duration = Duration::from_secs(15);
+const CONFIRM: Duration = Duration::from_secs(8);
 
 /// What is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
