@@ -340,7 +340,7 @@ mod tests {
     ) -> Vec<Exposed> {
         let one = |n: usize| {
             let arm = arms[n % arms.len()];
-            let at = START.plus(n as i64 * 60_000);
+            let at = START.plus(i64::try_from(n).unwrap() * 60_000);
             let replied = did(arm, n / arms.len()).then(|| at.plus(3_600_000));
             Exposed {
                 viewer: ViewerKey { account: AccountId::new("1"), viewer: ViewerId::new(n.to_string()) },

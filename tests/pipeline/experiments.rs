@@ -123,7 +123,7 @@ async fn each_viewer_gets_their_arms_words_and_who_is_held_out_gets_none(mut ins
     ))
     .unwrap();
     let taken: u64 = shown["arms"].as_array().unwrap().iter().map(|arm| arm["viewers"].as_u64().unwrap()).sum();
-    assert_eq!(taken as usize, again.len());
+    assert_eq!(taken, again.len() as u64);
     assert_eq!(shown["lifts"][0]["lift"], serde_json::Value::Null, "nobody's time is over: unknown, not 0");
     assert!(installation.sim.violations().is_empty(), "{:?}", installation.sim.violations());
 }

@@ -106,10 +106,11 @@ fn follow<'a>(
             if let Some((minor, currency)) = sale.value_minor.zip(sale.currency.as_ref()) {
                 *entry.followed.revenue.entry(currency.clone()).or_default() += minor;
             }
-        } else if interaction.is_contact() && !matches!(interaction.body, Body::StoryReply(_)) {
-            if let Some(story) = within(DM_MS) {
-                found.entry(story).or_default().dms.insert(viewer.clone());
-            }
+        } else if interaction.is_contact()
+            && !matches!(interaction.body, Body::StoryReply(_))
+            && let Some(story) = within(DM_MS)
+        {
+            found.entry(story).or_default().dms.insert(viewer.clone());
         }
     }
 }
