@@ -53,13 +53,14 @@ fn next_month(day: &str) -> Option<String> {
     Some(days_before(&late, -4)?.get(..7)?.to_owned())
 }
 
-/// The sums of everything, day by day.
+/// Two measures of everything, day by day.
 pub async fn days_of(
     store: &BrandStore<'_>,
+    measures: [&str; 2],
     (since, until): (&str, &str),
 ) -> Result<BTreeMap<String, Sums>, StoreError> {
     let mut days = BTreeMap::<String, Sums>::new();
-    for ((day, _, _, measure), n) in store.kpi_days("all", since, until).await? {
+    for (day, measure, n) in store.kpi_daily(measures, since, until).await? {
         *days.entry(day).or_default().entry(measure).or_default() += n;
     }
     Ok(days)

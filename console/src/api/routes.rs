@@ -1,7 +1,7 @@
 //! The API's answers to each question.
 
-use afterglow_crm::{daily_log_of, to_csv, to_json};
-use afterglow_domain::{AccountId, Timestamp, ViewerId, ViewerKey};
+use afterglow_crm::{daily_log_of, plain_cell, rows_to_csv, to_csv, to_json};
+use afterglow_domain::{AccountId, DAY_MS, DerivedId as _, InteractionId, Timestamp, ViewerId, ViewerKey};
 use afterglow_insights::{days_before, figures, funnel_of, series_of, sums_of, trials_of};
 use afterglow_runtime::error_chain;
 use afterglow_scorer::{explain, standing};
@@ -13,8 +13,9 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use uuid::Uuid;
 
-use super::answers::{Changes, Decided, Explained, Happened, Viewer, Viewers};
+use super::answers::{Changes, Decided, Explained, Happened, Log, Logged, Viewer, Viewers};
 use super::{Failure, Opened};
 use crate::pages::{state_of, viewer_named};
 
@@ -27,7 +28,10 @@ const EXPLAINED: u32 = 5_000;
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Afterglow", description = "Reads what a brand keeps of its viewers. Tokens: `afterglow api-token add`."),
-    paths(triage, viewers, viewer, explained, interactions, decisions, daily_log, changes, kpis, experiments, hypotheses, stories),
+    paths(
+        triage, viewers, viewer, explained, interactions, log, decisions, daily_log, changes, kpis, experiments, hypotheses,
+        stories
+    ),
     modifiers(&Bearer)
 )]
 pub(super) struct Description;
@@ -211,6 +215,67 @@ pub(super) async fn changes(opened: Opened, Query(asked): Query<Following>) -> R
     let parse = |change: &afterglow_store::NumberedChange| serde_json::from_str(&change.body).unwrap_or_default();
     let events = page.changes.iter().map(parse).collect();
     Ok(Json(Changes { events, cursor: next, head: page.head }).into_response())
+}
+
+#[derive(Deserialize)]
+pub(super) struct Span {
+    from: Option<String>,
+    until: Option<String>,
+    cursor: Option<String>,
+    limit: Option<u32>,
+    format: Option<String>,
+}
+
+/// What happened with everybody in a span of time, in its order: for exports. (Who follows along takes `changes`: what is told late
+/// stands before a cursor that has passed.) Give the answer's `next` back as `cursor` for what follows; `format=ndjson` and `csv`
+/// bear it in the header `x-cursor`.
+#[utoipa::path(get, path = "/v1/brands/{brand}/interactions", security(("token" = [])),
+    params(("brand" = String, Path), ("from" = Option<String>, Query, description = "such as 2026-11-24T00:00:00Z; usually a day ago"),
+        ("until" = Option<String>, Query, description = "usually now"), ("cursor" = Option<String>, Query),
+        ("limit" = Option<u32>, Query, description = "1 to 1000, usually 100"),
+        ("format" = Option<String>, Query, description = "`json`, usually, `ndjson` or `csv`")),
+    responses((status = 200, body = Log), (status = 400), (status = 401), (status = 404)))]
+pub(super) async fn log(opened: Opened, Query(asked): Query<Span>) -> Result<Response, Failure> {
+    let moment = |text: &Option<String>, usually: Timestamp| match text {
+        None => Ok(usually),
+        Some(text) => {
+            let wrong = || Failure::Bad(format!("{text:?} is no time: expected one such as 2026-11-24T00:00:00Z"));
+            Timestamp::parse(text).ok_or_else(wrong)
+        }
+    };
+    let from = (moment(&asked.from, opened.now.minus(DAY_MS))?, InteractionId::from_uuid(Uuid::nil()));
+    let until = moment(&asked.until, opened.now)?;
+    let after = match &asked.cursor {
+        None => from,
+        Some(cursor) => place(cursor).ok_or_else(|| Failure::Bad(format!("{cursor:?} is no cursor")))?,
+    };
+    let limit = asked.limit.unwrap_or(USUAL).clamp(1, MOST);
+    let interactions = opened.store().interactions_after(after, until, limit).await?;
+    let full = interactions.len() == usize::try_from(limit).unwrap_or(usize::MAX);
+    let next = interactions.last().filter(|_| full).map(|last| format!("{}/{}", last.occurred.millis(), last.id));
+    let logged: Vec<Logged> = interactions.iter().map(Logged::from).collect();
+    let unwritable = |error: String| Failure::Bad(format!("what happened cannot be written: {error}"));
+    let (kind, lines) = match asked.format.as_deref() {
+        None | Some("json") => return Ok(Json(Log { interactions: logged, next }).into_response()),
+        Some("ndjson") => {
+            let lines: Result<Vec<String>, _> = logged.iter().map(serde_json::to_string).collect();
+            let lines = lines.map_err(|error| unwritable(error.to_string()))?;
+            ("application/x-ndjson", lines.into_iter().flat_map(|line| [line, "\n".into()]).collect::<String>())
+        }
+        Some("csv") => {
+            let plain = |row: Logged| Logged { text: row.text.as_deref().map(plain_cell), ..row };
+            let rows: Vec<Logged> = logged.into_iter().map(plain).collect();
+            ("text/csv; charset=utf-8", rows_to_csv(&rows).map_err(|error| unwritable(error.to_string()))?)
+        }
+        Some(other) => return Err(Failure::Bad(format!("format is json, ndjson or csv, not {other:?}"))),
+    };
+    Ok(([(header::CONTENT_TYPE, kind.to_owned()), (CURSOR, next.unwrap_or_default())], lines).into_response())
+}
+
+/// A place in the log, as it was given out.
+fn place(cursor: &str) -> Option<(Timestamp, InteractionId)> {
+    let (at, id) = cursor.split_once('/')?;
+    Some((Timestamp::from_millis(at.parse().ok()?), InteractionId::from_uuid(id.parse().ok()?)))
 }
 
 /// Where a list of lines ends.

@@ -4,6 +4,7 @@
 
 mod consumers;
 mod egress;
+mod hostile;
 mod hubspot_sim;
 mod memory_queue;
 mod salesforce_sim;

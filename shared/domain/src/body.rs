@@ -71,6 +71,8 @@ pub enum Body {
     LinkClick(Click),
     /// A sale or other goal, posted by the shop.
     Conversion(Conversion),
+    /// What somebody noted of the viewer in another system.
+    Note(Note),
 }
 
 /// A message's content, whichever way it travelled.
@@ -423,6 +425,19 @@ pub struct Conversion {
     pub link: Option<String>,
 }
 
+/// What somebody noted of a viewer in another system.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Note {
+    /// The other system's own id of it.
+    pub external_id: String,
+    /// The note; not the viewer's words.
+    pub text: String,
+    /// Who wrote it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub author: Option<String>,
+}
+
 macro_rules! kinds {
     ($($variant:ident => $name:literal),+ $(,)?) => {
         /// The name of what happened.
@@ -472,7 +487,7 @@ kinds! {
     Comment => "comment", LiveComment => "live_comment", Mention => "mention", StoryInsights => "story_insights",
     Feed => "feed", PolicyEnforcement => "policy_enforcement", AccountLinking => "account_linking",
     ObservedView => "observed_view", ProfileVisit => "profile_visit", Follow => "follow", StickerTap => "sticker_tap",
-    LinkClick => "link_click", Conversion => "conversion",
+    LinkClick => "link_click", Conversion => "conversion", Note => "note",
 }
 
 impl Body {

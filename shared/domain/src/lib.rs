@@ -47,8 +47,8 @@ mod time;
 mod window;
 
 pub use body::{
-    Attachment, Body, Click, Comment, Conversion, FeedItem, Handover, Kind, Mention, Message, MessageEdit, Observation,
-    OptIn, PolicyEnforcement, Postback, Reaction, Referral, ReplyTo, Seen, StoryInsights, Unsend,
+    Attachment, Body, Click, Comment, Conversion, FeedItem, Handover, Kind, Mention, Message, MessageEdit, Note,
+    Observation, OptIn, PolicyEnforcement, Postback, Reaction, Referral, ReplyTo, Seen, StoryInsights, Unsend,
 };
 pub use brand::{
     BrandSettings, CrmConnection, CrmKind, CrmTarget, DraftRule, DraftRules, EXPERIMENT_MS, Experiment, ExperimentArm,

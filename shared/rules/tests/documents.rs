@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "documents/hostile.rs"]
+mod hostile;
+
 use std::fmt::Write as _;
 
 use afterglow_domain::Kind;

@@ -48,8 +48,10 @@ pub struct CrmSettlement {
     pub cursor: Option<u64>,
     /// Nothing more before then.
     pub not_before: Option<Timestamp>,
-    /// Nothing more until a person says otherwise, and why.
+    /// Nothing more until a person says otherwise, and why. Of a token that was replaced meanwhile it says nothing.
     pub paused: Option<String>,
+    /// The token that was used.
+    pub token: Option<SealedSecret>,
 }
 
 row! {
@@ -82,7 +84,7 @@ const REFUSE: &str = "INSERT INTO crm_refusal (brand, connection, account, viewe
     ON CONFLICT (brand, connection, account, viewer)
         DO UPDATE SET code = excluded.code, message = excluded.message, at_ms = excluded.at_ms";
 const GO_ON: &str = "UPDATE crm_connection SET
-        cursor = CASE WHEN $3 > cursor THEN $3 ELSE cursor END, not_before_ms = $4, paused = COALESCE($5, paused)
+        cursor = CASE WHEN $3 > cursor THEN $3 ELSE cursor END, not_before_ms = $4, paused = CASE WHEN $5 IS NOT NULL AND token IS NOT DISTINCT FROM $6 THEN $5 ELSE paused END
     WHERE brand = $1 AND name = $2";
 const REFUSALS: &str = "SELECT account, viewer, code, message, at_ms FROM crm_refusal
     WHERE brand = $1 AND connection = $2 ORDER BY at_ms DESC, account, viewer LIMIT $3";
@@ -204,6 +206,7 @@ impl BrandStore<'_> {
                 .bind(i64::try_from(settlement.cursor.unwrap_or(0)).unwrap_or(i64::MAX))
                 .bind(settlement.not_before.map_or(0, Timestamp::millis))
                 .bind(settlement.paused.as_deref().map(storable))
+                .bind(settlement.token.as_ref().map(|token| token.0.as_slice()))
                 .execute(tx)
                 .await?;
         });

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use afterglow_domain::{AccountId, Timestamp, ViewerId, ViewerKey};
 
 use crate::codec::to_json;
-use crate::engine::{Sql, Texts, Tx, on_read, on_tx, row};
+use crate::engine::{Sql, Texts, Tx, on_tx, row};
+use crate::wall::on_brand;
 use crate::{BrandStore, StoreError};
 
 /// A message that was written to a viewer, as the figures need it.
@@ -125,7 +126,7 @@ row! {
 impl BrandStore<'_> {
     /// What was written to a viewer and came to an end, by time.
     pub async fn written_to(&self, viewer: &ViewerKey) -> Result<Vec<WrittenSend>, StoreError> {
-        let rows: Vec<WrittenColumns> = on_read!(&self.store.engine, |pool| {
+        let rows: Vec<WrittenColumns> = on_brand!(self, |pool| {
             sqlx::query_as(WRITTEN)
                 .bind(self.brand.as_str())
                 .bind(viewer.account.as_str())
@@ -147,7 +148,7 @@ impl BrandStore<'_> {
 
     /// When a viewer said stop, by time.
     pub async fn stops_of(&self, viewer: &ViewerKey) -> Result<Vec<Timestamp>, StoreError> {
-        let rows: Vec<i64> = on_read!(&self.store.engine, |pool| {
+        let rows: Vec<i64> = on_brand!(self, |pool| {
             sqlx::query_scalar(STOPS)
                 .bind(self.brand.as_str())
                 .bind(viewer.account.as_str())
@@ -164,7 +165,7 @@ impl BrandStore<'_> {
                 (SELECT account, viewer, sequence FROM feed_change WHERE brand = $1 AND sequence > $2
                  ORDER BY sequence LIMIT $3) AS page
             GROUP BY account, viewer ORDER BY account, viewer";
-        let rows: Vec<(String, String, i64)> = on_read!(&self.store.engine, |pool| {
+        let rows: Vec<(String, String, i64)> = on_brand!(self, |pool| {
             sqlx::query_as(sql)
                 .bind(self.brand.as_str())
                 .bind(i64::try_from(after).unwrap_or(i64::MAX))
@@ -180,9 +181,8 @@ impl BrandStore<'_> {
     /// Up to which change the figures are.
     pub async fn kpi_head(&self) -> Result<u64, StoreError> {
         let sql = "SELECT sequence FROM kpi_head WHERE brand = $1";
-        let head: Option<i64> = on_read!(&self.store.engine, |pool| {
-            sqlx::query_scalar(sql).bind(self.brand.as_str()).fetch_optional(pool).await?
-        });
+        let head: Option<i64> =
+            on_brand!(self, |pool| { sqlx::query_scalar(sql).bind(self.brand.as_str()).fetch_optional(pool).await? });
         Ok(head.unwrap_or(0).unsigned_abs())
     }
 
@@ -191,7 +191,7 @@ impl BrandStore<'_> {
         let sql = self.store.engine.sql(&COUNTS);
         let (accounts, names): (Vec<_>, Vec<_>) =
             viewers.iter().map(|key| (key.account.to_string(), key.viewer.to_string())).unzip();
-        let rows: Vec<(String, String, String)> = on_read!(&self.store.engine, |pool| {
+        let rows: Vec<(String, String, String)> = on_brand!(self, |pool| {
             sqlx::query_as(sql)
                 .bind(self.brand.as_str())
                 .bind(Texts(accounts))
@@ -220,7 +220,7 @@ impl BrandStore<'_> {
         }
         months.retain(|_, n| *n != 0);
         let brand = self.brand.as_str();
-        let mut tx = self.store.engine.begin().await?;
+        let mut tx = self.begin().await?;
         match &mut tx {
             _ if counted.is_empty() => {}
             Tx::Postgres(tx) => {
@@ -261,7 +261,7 @@ impl BrandStore<'_> {
 
     /// Forgets all figures, to count them from the beginning; what was counted of persons who are gone goes with them.
     pub async fn clear_kpis(&self, head: u64) -> Result<(), StoreError> {
-        let mut tx = self.store.engine.begin().await?;
+        let mut tx = self.begin().await?;
         for sql in [
             "DELETE FROM kpi_viewer WHERE brand = $1",
             "DELETE FROM kpi_day WHERE brand = $1",
@@ -290,15 +290,37 @@ impl BrandStore<'_> {
     pub async fn kpi_days(&self, dim: &str, since: &str, until: &str) -> Result<Vec<KpiCount>, StoreError> {
         let sql = "SELECT item, day, measure, value FROM kpi_day
             WHERE brand = $1 AND dim = $2 AND day >= $3 AND day <= $4 AND value <> 0 ORDER BY day, item, measure";
-        let rows: Vec<DayColumns> = on_read!(&self.store.engine, |pool| {
+        let rows: Vec<DayColumns> = on_brand!(self, |pool| {
             sqlx::query_as(sql).bind(self.brand.as_str()).bind(dim).bind(since).bind(until).fetch_all(pool).await?
         });
         Ok(rows.into_iter().map(|row| ((row.day, dim.to_owned(), row.item, row.measure), row.value)).collect())
     }
 
+    /// Two measures of everything, day by day from `since` to `until` (both `YYYY-MM-DD`, both included).
+    pub async fn kpi_daily(
+        &self,
+        measures: [&str; 2],
+        since: &str,
+        until: &str,
+    ) -> Result<Vec<(String, String, i64)>, StoreError> {
+        let sql = "SELECT item, day, measure, value FROM kpi_day
+            WHERE brand = $1 AND dim = 'all' AND day >= $2 AND day <= $3 AND measure IN ($4, $5) AND value <> 0";
+        let rows: Vec<DayColumns> = on_brand!(self, |pool| {
+            sqlx::query_as(sql)
+                .bind(self.brand.as_str())
+                .bind(since)
+                .bind(until)
+                .bind(measures[0])
+                .bind(measures[1])
+                .fetch_all(pool)
+                .await?
+        });
+        Ok(rows.into_iter().map(|row| (row.day, row.measure, row.value)).collect())
+    }
+
     /// The sums of a stretch of days, of one dimension: by item and measure.
     pub async fn kpi_totals(&self, dim: &str, over: &KpiStretch) -> Result<Vec<(String, String, i64)>, StoreError> {
-        let rows: Vec<TotalColumns> = on_read!(&self.store.engine, |pool| {
+        let rows: Vec<TotalColumns> = on_brand!(self, |pool| {
             sqlx::query_as(TOTALS)
                 .bind(self.brand.as_str())
                 .bind(dim)

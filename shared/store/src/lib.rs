@@ -58,6 +58,7 @@
 //! | `totals` | figures for status line and doctor |
 //! | `brand_transfer` | a brand as a whole: written out, taken in elsewhere, removed |
 //! | `brand_scope` | what a brand's console and API may read |
+//! | `wall` | the second wall between brands: PostgreSQL's row-level security |
 
 mod account_health;
 mod amendments;
@@ -107,6 +108,7 @@ mod story_watch;
 mod totals;
 mod viewers;
 mod waiting;
+mod wall;
 
 pub use account_health::AccountHealth;
 pub use amendments::Parked;
@@ -157,6 +159,7 @@ pub use waiting::OldestWaiting;
 #[derive(Clone)]
 pub struct Store {
     engine: engine::Engine,
+    brand_role: std::sync::Arc<tokio::sync::OnceCell<Option<String>>>,
     forget_key: Option<ForgetKey>,
 }
 

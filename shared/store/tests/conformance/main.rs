@@ -21,6 +21,7 @@ mod outbox;
 mod plays;
 mod quarantine;
 mod retention;
+mod row_walls;
 mod safety;
 mod schedules;
 mod schema;
