@@ -19,6 +19,9 @@ pub(crate) enum Command {
     /// Endpoints that changes are posted to
     #[command(subcommand)]
     Endpoint(EndpointCommand),
+    /// How far a brand's changes were published to the broker (feed.broker)
+    #[command(subcommand)]
+    Broker(BrokerCommand),
     /// CRMs whose own records are written
     #[command(subcommand)]
     Crm(crate::feed_crm::Command),
@@ -112,6 +115,25 @@ pub(crate) enum EndpointCommand {
     },
 }
 
+#[derive(clap::Subcommand)]
+pub(crate) enum BrokerCommand {
+    /// Show the last change that the broker confirmed, and how many it has not had
+    Status {
+        /// The brand
+        #[arg(long)]
+        brand: String,
+    },
+    /// Publish again all that followed a change, as far as it is kept
+    Replay {
+        /// The brand
+        #[arg(long)]
+        brand: String,
+        /// The change
+        #[arg(long)]
+        from: u64,
+    },
+}
+
 /// Which endpoint.
 #[derive(clap::Args)]
 pub(crate) struct Of {
@@ -137,6 +159,7 @@ pub(crate) async fn run(command: &Command, settings: &Settings) -> anyhow::Resul
     let store = ready_store(settings).await?;
     match command {
         Command::Endpoint(command) => endpoint(command, settings, &store).await?,
+        Command::Broker(command) => broker(command, &store).await?,
         Command::Crm(command) => crate::feed_crm::run(command, settings, &store).await?,
         Command::Changes { brand, cursor, limit } => {
             let page = store.brand(&BrandId::new(brand.as_str())).changes_after(*cursor, *limit).await?;
@@ -170,6 +193,22 @@ pub(crate) async fn run(command: &Command, settings: &Settings) -> anyhow::Resul
     }
     store.close().await;
     Ok(ExitCode::SUCCESS)
+}
+
+async fn broker(command: &BrokerCommand, store: &Store) -> anyhow::Result<()> {
+    match command {
+        BrokerCommand::Status { brand } => {
+            let place = store.brand(&BrandId::new(brand.as_str())).feed_broker_place().await?;
+            let (cursor, head) = place.map_or((0, 0), |place| (place.cursor, place.head));
+            crate::output::line(json!({ "cursor": cursor, "head": head, "behind": head.saturating_sub(cursor) }))
+        }
+        BrokerCommand::Replay { brand, from } => {
+            if !store.brand(&BrandId::new(brand.as_str())).replay_feed_broker(*from).await? {
+                bail!("{brand} has no change {from}: see `afterglow feed broker status --brand {brand}`");
+            }
+            Ok(())
+        }
+    }
 }
 
 async fn endpoint(command: &EndpointCommand, settings: &Settings, store: &Store) -> anyhow::Result<()> {

@@ -39,13 +39,13 @@ pub(crate) async fn run(options: &Options, settings: &Settings) -> anyhow::Resul
     let brand = known(&store, &options.brand).await?;
     let now = clock()();
     if let Some(label) = &options.label {
-        let (id, label) = label.split_once('=').context("expected STORY=teaser, STORY=value, STORY=cta or STORY=")?;
+        let (of, label) = label.split_once('=').context("expected STORY=teaser, STORY=value, STORY=cta or STORY=")?;
         if !label.is_empty() && StoryLabel::parse(label).is_none() {
             bail!("{label:?} is no label: expected teaser, value or cta");
         }
         let by = operator();
-        store.brand(&brand.id).label_story(id, Some(label).filter(|label| !label.is_empty()), &by, now).await?;
-        let detail = format!("{id}: {label}");
+        store.brand(&brand.id).label_story(of, Some(label).filter(|label| !label.is_empty()), &by, now).await?;
+        let detail = format!("{of}: {label}");
         let deed = Deed { person: &by, brand: Some(&brand.id), action: "story_label", viewer: None, detail: &detail };
         store.note_deed(&deed, now).await?;
         store.close().await;

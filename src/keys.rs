@@ -1,9 +1,10 @@
-//! `afterglow keys`: keys that seal access tokens, second factors and endpoints' secrets.
+//! `afterglow keys`: keys that seal access tokens, second factors, endpoints' secrets and CRMs' tokens.
 
 use std::process::ExitCode;
 
 use afterglow_console::second_factor_context;
 use afterglow_crm::feed::secret_context;
+use afterglow_crm::push::token_context as crm_context;
 use afterglow_runtime::{Keyring, Settings};
 use afterglow_store::{SealedSecret, SealedToken};
 use afterglow_tokens::token_context;
@@ -21,7 +22,7 @@ pub(crate) enum Command {
         #[arg(long, default_value = "primary")]
         name: String,
     },
-    /// Seal every access token, second factor and endpoint's secret anew with the first key of keys.ring
+    /// Seal every access token, second factor, endpoint's secret and CRM's token anew with the first key of keys.ring
     ///
     /// After it, the older keys can leave the ring. Safe while services run, and to repeat.
     Rotate,
@@ -57,6 +58,13 @@ pub(crate) async fn rotate(settings: &Settings) -> anyhow::Result<ExitCode> {
         let name = || format!("secret of {brand}'s endpoint {endpoint}");
         if let Some(after) = turn.anew(&before.0, &secret_context(&brand, &endpoint), name) {
             let done = store.reseal_feed_secret(&brand, &endpoint, &before, &SealedSecret(after)).await?;
+            turn.sealed += u32::from(done);
+        }
+    }
+    for (brand, connection, before) in store.sealed_crm_tokens().await? {
+        let name = || format!("token of {brand}'s connection {connection}");
+        if let Some(after) = turn.anew(&before.0, &crm_context(&brand, &connection), name) {
+            let done = store.reseal_crm_token(&brand, &connection, &before, &SealedSecret(after)).await?;
             turn.sealed += u32::from(done);
         }
     }

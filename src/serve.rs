@@ -5,9 +5,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use afterglow_bus::{Bus, Lane};
+use afterglow_bus::{Broadcast, Bus, Lane};
 use afterglow_console::Console;
-use afterglow_crm::feed::{FeedService, FeedSettings};
+use afterglow_crm::feed::{BrokerFeed, EXCHANGE, FeedService, FeedSettings};
 use afterglow_crm::push::PushService;
 use afterglow_domain::Clock;
 use afterglow_drafts::{BreakerSettings, Drafter, EndpointSettings, Prices};
@@ -435,6 +435,9 @@ impl Parts {
             service.run(done).await;
             Ok::<(), std::convert::Infallible>(())
         });
+        if feed.broker {
+            self.start_broker_feed(services, stop)?;
+        }
         let push = PushService {
             store: self.store.clone(),
             keyring: Arc::new(keyring(&self.settings)?),
@@ -459,6 +462,30 @@ impl Parts {
         let done = stop.clone();
         services.spawn("figures", async move {
             figures.run(done).await;
+            Ok::<(), std::convert::Infallible>(())
+        });
+        Ok(())
+    }
+
+    /// Changes to the broker's topic exchange.
+    fn start_broker_feed(&self, services: &mut Services, stop: &CancellationToken) -> anyhow::Result<()> {
+        let bus = &self.settings.bus;
+        let Some(url) = &bus.url else {
+            bail!(
+                "feed.broker is on, and the embedded form has no broker: set AMQP_URL=amqp://… (or bus.url), or leave \
+                 changes to endpoints and to /v1/brands/BRAND/changes"
+            );
+        };
+        let feed = BrokerFeed {
+            store: self.store.clone(),
+            clock: Arc::clone(&self.clock),
+            broadcast: Broadcast::new(url.expose(), &format!("{}.{EXCHANGE}", bus.prefix), "changes"),
+            holder: format!("{}-{}", std::process::id(), (self.clock)()),
+            poll: Duration::from_millis(self.settings.feed.poll_ms),
+        };
+        let done = stop.clone();
+        services.spawn("feed.broker", async move {
+            feed.run(done).await;
             Ok::<(), std::convert::Infallible>(())
         });
         Ok(())

@@ -44,8 +44,8 @@ fn folded(viewer: ViewerFold<'_>, rulebook: &Rulebook, now: Timestamp) -> serde_
         // A rule that fails holds its play back, is counted, and stops nothing else.
         let stood = Before::of(&state, rulebook, interaction.occurred).unwrap_or_else(|error| failed(&error, None));
         state.apply(interaction, &rulebook.scoring);
-        let found = wishes_for(interaction, stood.as_ref(), &state, rulebook, now);
-        let Wishes { intents, exposures } = found.unwrap_or_else(|error| failed(&error, Wishes::default()));
+        let new_ones = wishes_for(interaction, stood.as_ref(), &state, rulebook, now);
+        let Wishes { intents, exposures } = new_ones.unwrap_or_else(|error| failed(&error, Wishes::default()));
         wishes.intents.extend(intents);
         wishes.exposures.extend(exposures);
     }

@@ -169,7 +169,7 @@ snippets:
 #[test]
 fn an_experiment_changes_one_step_and_holds_some_out() {
     let rules = rulebook(TRIED);
-    let tried = |viewer: u32, late: i64| -> Wishes {
+    let of_viewer = |viewer: u32, late: i64| -> Wishes {
         let mut reply = happened(late, Body::StoryReply(message("wow")));
         reply.viewer = Some(ViewerId::new(viewer.to_string()));
         let state = ViewerState::of(std::slice::from_ref(&reply), &rules.scoring);
@@ -177,11 +177,11 @@ fn an_experiment_changes_one_step_and_holds_some_out() {
     };
     let mut arms = std::collections::BTreeMap::<String, u32>::new();
     for viewer in 0..500 {
-        let wishes = tried(viewer, 0);
-        assert_eq!(wishes, tried(viewer, 0), "replayed, it is the same");
+        let wishes = of_viewer(viewer, 0);
+        assert_eq!(wishes, of_viewer(viewer, 0), "replayed, it is the same");
         let [exposure] = wishes.exposures.as_slice() else { panic!("{wishes:?}") };
         assert_eq!(exposure.at, T);
-        assert_eq!(exposure.arm, tried(viewer, 3_600_000).exposures[0].arm, "always the same arm");
+        assert_eq!(exposure.arm, of_viewer(viewer, 3_600_000).exposures[0].arm, "always the same arm");
         let says: Vec<Option<&str>> = wishes.intents.iter().map(|intent| intent.say.as_deref()).collect();
         match exposure.arm.as_str() {
             "same" => assert_eq!(says, [None, None]),
@@ -193,7 +193,7 @@ fn an_experiment_changes_one_step_and_holds_some_out() {
     }
     assert!(arms["holdout"] > 60 && arms["same"] > 150 && arms["other"] > 150, "{arms:?}");
     // When it is over, everything is as before, for everybody.
-    let after = tried(1, 30 * 24 * HOUR_MS);
+    let after = of_viewer(1, 30 * 24 * HOUR_MS);
     assert!(after.exposures.is_empty() && after.intents.len() == 2 && after.intents[1].say.is_none(), "{after:?}");
 }
 

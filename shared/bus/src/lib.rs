@@ -27,7 +27,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-pub use amqp::{AmqpBus, JournalProgress};
+pub use amqp::{AmqpBus, Broadcast, JournalProgress, Notice};
 pub use embedded::EmbeddedBus;
 pub use error::{BusError, PublishError};
 pub use lane::Lane;

@@ -274,6 +274,8 @@ pub struct Feed {
     pub allowed_networks: Vec<String>,
     /// Whether endpoints may be called over plain http.
     pub plain_http: bool,
+    /// Whether changes are published to the broker as well, to the topic exchange `PREFIX.changes`. Needs `bus.url`.
+    pub broker: bool,
 }
 
 impl Default for Feed {
@@ -285,6 +287,7 @@ impl Default for Feed {
             timeout_ms: 20_000,
             allowed_networks: Vec::new(),
             plain_http: false,
+            broker: false,
         }
     }
 }

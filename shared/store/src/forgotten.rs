@@ -99,7 +99,8 @@ const QUARANTINED: Sql = Sql {
 /// Whether anybody reads the brand's feed.
 const TOLD: &str =
     "SELECT (SELECT COUNT(*) FROM feed_endpoint WHERE brand = $1) + (SELECT COUNT(*) FROM api_token WHERE brand = $1)
-        + (SELECT COUNT(*) FROM crm_connection WHERE brand = $1)";
+        + (SELECT COUNT(*) FROM crm_connection WHERE brand = $1)
+        + (SELECT COUNT(*) FROM feed_broker WHERE brand = $1)";
 
 const REMEMBER: &str = "INSERT INTO forgotten (hash, at_ms, opted_out) VALUES ($1, $2, $3)
     ON CONFLICT (hash) DO UPDATE SET at_ms = excluded.at_ms, opted_out = excluded.opted_out OR forgotten.opted_out";

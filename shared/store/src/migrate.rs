@@ -52,6 +52,7 @@ const MIGRATIONS: &[(i64, &str, Sql)] = &[
     migration!(19, "0019_access"),
     migration!(20, "0020_story_watch"),
     migration!(21, "0021_crm"),
+    migration!(30, "0030_feed_broker"),
     migration!(40, "0040_experiments"),
     migration!(41, "0041_hypotheses"),
     migration!(42, "0042_story_label"),

@@ -3,6 +3,7 @@
 //! One connection; publishes share one channel and one task, whose confirms are pipelined: all messages of a call are
 //! written, then all confirms awaited. A lost connection fails the calls under way and is made anew by the next one.
 
+mod broadcast;
 mod bundle;
 mod consumer;
 mod journal;
@@ -18,6 +19,7 @@ use lapin::options::{BasicAckOptions, BasicGetOptions, BasicNackOptions, QueueDe
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel};
 
+pub use self::broadcast::{Broadcast, Notice};
 use self::consumer::AmqpConsumer;
 pub use self::journal::JournalProgress;
 use self::link::{Link, Links};

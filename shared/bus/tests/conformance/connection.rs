@@ -32,15 +32,21 @@ async fn proxy(broker: String) -> (u16, broadcast::Sender<()>) {
     (port, cut)
 }
 
-#[tokio::test]
-async fn a_cut_connection_loses_nothing_that_was_confirmed() {
-    let Some(url) = broker_url() else { return };
-    let prefix = prefix();
+/// The broker's address behind such a proxy.
+pub(crate) async fn proxied(url: &str) -> (String, broadcast::Sender<()>) {
     let (head, host) = url.rsplit_once('@').unwrap();
     let (address, vhost) = host.split_once('/').map_or((host, ""), |(address, vhost)| (address, vhost));
     let (port, cut) = proxy(address.to_owned()).await;
     let vhost = if host.contains('/') { format!("/{vhost}") } else { String::new() };
-    let bus = Arc::new(AmqpBus::connect(&format!("{head}@127.0.0.1:{port}{vhost}"), &prefix, "test").await.unwrap());
+    (format!("{head}@127.0.0.1:{port}{vhost}"), cut)
+}
+
+#[tokio::test]
+async fn a_cut_connection_loses_nothing_that_was_confirmed() {
+    let Some(url) = broker_url() else { return };
+    let prefix = prefix();
+    let (through, cut) = proxied(&url).await;
+    let bus = Arc::new(AmqpBus::connect(&through, &prefix, "test").await.unwrap());
 
     let publisher = {
         let bus = Arc::clone(&bus);

@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod broadcast;
 mod cases;
 mod connection;
 mod crash;

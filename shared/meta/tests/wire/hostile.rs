@@ -141,7 +141,7 @@ async fn a_graph_api_that_lies_connects_nobody_and_ends() {
     ] {
         let base = liar(head, Arc::new(body.into_bytes()), endless);
         let begun = Instant::now();
-        let asked = tokio::time::timeout(Duration::from_secs(60), ask_everything(&base)).await;
+        let asked = tokio::time::timeout(Duration::from_mins(1), ask_everything(&base)).await;
         let good = asked.unwrap_or_else(|_| panic!("{name}: no end"));
         eprintln!("{name}: {:?}", begun.elapsed());
         assert_eq!(good, 0, "{name}: somebody was connected");

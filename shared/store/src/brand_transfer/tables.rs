@@ -64,6 +64,7 @@ pub(super) const TABLES: &[Table] = &[
     table("safety_watch", Fate::Carried, "brand = $1", &["scope", "id"]),
     table("feed_mark", Fate::Removed, "brand = $1", &["id"]),
     table("feed_head", Fate::Removed, "brand = $1", &["brand"]),
+    table("feed_broker", Fate::Removed, "brand = $1", &["brand"]),
     table("feed_change", Fate::Removed, "brand = $1", &["sequence"]),
     table("weekly_report", Fate::Removed, "brand = $1", &["brand", "until"]),
     table("feed_endpoint", Fate::Removed, "brand = $1", &["id"]),

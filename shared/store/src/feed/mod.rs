@@ -4,12 +4,15 @@
 //! | --- | --- |
 //! | `changes` | marks become changes, and are read by their numbers |
 //! | `endpoints` | where a brand wants them |
+//! | `broker` | how far changes were published to the broker |
 //! | `deliveries` | what waits for an endpoint: claimed, settled, given up, sent again |
 
+mod broker;
 mod changes;
 mod deliveries;
 mod endpoints;
 
+pub use broker::BrokerPlace;
 pub use changes::{FeedPage, FeedSubject, FeedTail, NumberedChange, RenderChange, RenderWeek};
 pub use deliveries::{FeedAttempt, FeedDeadLetter, FeedDelivery, FeedSettlement};
 pub use endpoints::{FeedEndpoint, FeedEndpointState, SealedSecret};

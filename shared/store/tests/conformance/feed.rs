@@ -6,8 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use afterglow_domain::{BrandId, ConsentState, DerivedId as _, InteractionId};
 use afterglow_store::{
-    FeedAttempt, FeedEndpoint, FeedEndpointState, FeedSettlement, FeedSubject, SealedSecret, Store, StoreError,
+    BrokerPlace, FeedAttempt, FeedEndpoint, FeedEndpointState, FeedSettlement, FeedSubject, ForgetKey, SealedSecret,
+    Store, StoreError,
 };
+use secrecy::SecretString;
 use uuid::Uuid;
 
 use crate::given::{Given, NOW, apply, at, change, key, lumen, message, on_both, ready};
@@ -16,6 +18,7 @@ on_both!(
     a_reader_misses_nothing_and_meets_nothing_twice,
     what_a_change_tells,
     deliveries_keep_each_viewers_order_and_are_given_up_or_sent_again,
+    the_brokers_place_moves_from_where_it_was,
     walls_stand,
 );
 
@@ -244,6 +247,33 @@ async fn deliveries_keep_each_viewers_order_and_are_given_up_or_sent_again(given
     assert!(store.remove_feed_endpoint("crm").await.unwrap() && store.feed_endpoints().await.unwrap().is_empty());
 }
 
+async fn the_brokers_place_moves_from_where_it_was(given: Given) {
+    ready(&given).await;
+    let brand = lumen();
+    let store = given.store.brand(&brand);
+    assert_eq!(store.feed_broker_place().await.unwrap(), None, "nothing ever changed");
+    assert!(!store.advance_feed_broker(0, 0).await.unwrap() && !store.replay_feed_broker(0).await.unwrap());
+    for n in 0..3 {
+        apply(&given.store, &[message("1", n)]).await;
+        number(&given.store, &brand).await;
+    }
+    let place = |cursor| BrokerPlace { brand: lumen(), cursor, floor: 0, head: 3 };
+    assert_eq!(given.store.feed_broker_behind(9).await.unwrap(), [place(0)]);
+    assert!(store.advance_feed_broker(0, 0).await.unwrap());
+    assert!(store.advance_feed_broker(0, 2).await.unwrap());
+    assert!(!store.advance_feed_broker(0, 3).await.unwrap(), "another was faster");
+    assert_eq!(given.store.feed_broker_behind(9).await.unwrap(), [place(2)]);
+    assert!(store.advance_feed_broker(2, 3).await.unwrap());
+    assert!(given.store.feed_broker_behind(9).await.unwrap().is_empty());
+    assert!(!store.replay_feed_broker(4).await.unwrap(), "there is no such change");
+    assert!(store.replay_feed_broker(1).await.unwrap());
+    assert_eq!(store.feed_broker_place().await.unwrap(), Some(place(1)));
+    // Who was told of somebody over the broker is told to forget them.
+    let forgetting = ForgetKey::new(SecretString::from("sixteen bytes or more")).unwrap();
+    given.store.clone().with_forget_key(forgetting).forget(&brand, &key("1"), "code", at(9)).await.unwrap();
+    assert_eq!(given.store.brands_with_marks(9).await.unwrap(), [lumen()]);
+}
+
 async fn walls_stand(given: Given) {
     ready(&given).await;
     apply(&given.store, &[message("1", 1)]).await;
@@ -255,6 +285,7 @@ async fn walls_stand(given: Given) {
     assert!(store.feed_endpoints().await.unwrap().is_empty());
     assert!(!store.set_feed_endpoint("crm", FeedEndpointState::Paused).await.unwrap());
     assert!(!store.remove_feed_endpoint("crm").await.unwrap());
+    assert!(!store.advance_feed_broker(0, 1).await.unwrap() && !store.replay_feed_broker(0).await.unwrap());
     assert_eq!(store.give_feed("crm", NOW).await.unwrap(), 0);
     assert_eq!(number(&given.store, &strange).await, 0);
 }

@@ -25,6 +25,7 @@ mod row_walls;
 mod safety;
 mod schedules;
 mod schema;
+mod sealed;
 mod sends;
 mod shared_work;
 mod walls;
