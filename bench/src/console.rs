@@ -135,8 +135,13 @@ pub(crate) async fn fill(viewers: u32, url: &str) -> anyhow::Result<()> {
                 'conversations', 'sold', 'sales', 'revenue_EUR']) AS name
              UNION ALL SELECT 'bot_class_' || lpad(c::text, 2, '0') FROM generate_series(0, 13) AS c
              UNION ALL SELECT 'person_class_' || lpad(c::text, 2, '0') FROM generate_series(4, 17) AS c) AS m";
+    // By month as well, as the service writes them.
+    const MONTHS: &str = "INSERT INTO kpi_month (brand, month, dim, item, measure, value)
+        SELECT brand, substr(day, 1, 7), dim, item, measure, SUM(value) FROM kpi_day
+        GROUP BY brand, substr(day, 1, 7), dim, item, measure";
     let mut connection = PgConnection::connect(url).await?;
     sqlx::query(FIGURES).execute(&mut connection).await?;
+    sqlx::query(MONTHS).execute(&mut connection).await?;
     for sql in [VIEWERS, HAPPENED] {
         let query = sqlx::query(sql).bind(ACCOUNT).bind(START).bind(i64::from(viewers));
         query.execute(&mut connection).await?;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use afterglow_domain::{DAY_MS, Experiment, ExperimentMetric, Timestamp};
-use afterglow_store::{Brand, BrandStore, StoreError};
+use afterglow_store::{Brand, BrandStore, KpiStretch, StoreError};
 
 use crate::funnel::{FunnelGround, StoryFunnel, StoryLabel, funnel};
 use crate::kpi::Sums;
@@ -24,19 +24,43 @@ pub async fn sums_of(
     (since, until): (&str, &str),
 ) -> Result<BTreeMap<String, Sums>, StoreError> {
     let mut items = BTreeMap::<String, Sums>::new();
-    for ((_, _, item, measure), n) in store.kpi_days(dim, since, until).await? {
-        *items.entry(item).or_default().entry(measure).or_default() += n;
+    for (item, measure, n) in store.kpi_totals(dim, &stretch(since, until)).await? {
+        items.entry(item).or_default().insert(measure, n);
     }
     Ok(items)
 }
 
-/// The sums of everything, day by day.
+/// The days from `since` to `until` as whole months and what is left of days.
+fn stretch(since: &str, until: &str) -> KpiStretch {
+    let none = || ("9".to_owned(), "0".to_owned());
+    let days = KpiStretch { months: none(), before: (since.into(), until.into()), after: none() };
+    let whole = || {
+        // The first month of which the stretch has the first day, and the last of which it has the last.
+        let first = if since.ends_with("-01") { since.get(..7)?.to_owned() } else { next_month(since)? };
+        let next_day = days_before(until, -1)?;
+        let last_end = format!("{}-01", next_day.get(..7)?);
+        let last = days_before(&last_end, 1)?.get(..7)?.to_owned();
+        (first <= last).then_some(())?;
+        let before = (since.to_owned(), days_before(&format!("{first}-01"), 1)?);
+        Some(KpiStretch { months: (first, last), before, after: (last_end, until.to_owned()) })
+    };
+    whole().unwrap_or(days)
+}
+
+/// The month after a day's.
+fn next_month(day: &str) -> Option<String> {
+    let late = format!("{}-28", day.get(..7)?);
+    Some(days_before(&late, -4)?.get(..7)?.to_owned())
+}
+
+/// Two measures of everything, day by day.
 pub async fn days_of(
     store: &BrandStore<'_>,
+    measures: [&str; 2],
     (since, until): (&str, &str),
 ) -> Result<BTreeMap<String, Sums>, StoreError> {
     let mut days = BTreeMap::<String, Sums>::new();
-    for ((day, _, _, measure), n) in store.kpi_days("all", since, until).await? {
+    for (day, measure, n) in store.kpi_daily(measures, since, until).await? {
         *days.entry(day).or_default().entry(measure).or_default() += n;
     }
     Ok(days)
@@ -184,6 +208,25 @@ fn beginning(day: &str, zone: &str) -> Option<Timestamp> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_stretch_is_every_day_once() {
+        let told = |since, until| {
+            let KpiStretch { months, before, after } = stretch(since, until);
+            [before, months, after].map(|(from, to)| if from <= to { format!("{from}..{to}") } else { String::new() })
+        };
+        for (since, until, expected) in [
+            ("2026-01-01", "2026-12-31", ["", "2026-01..2026-12", ""]),
+            ("2025-11-26", "2026-11-26", ["2025-11-26..2025-11-30", "2025-12..2026-10", "2026-11-01..2026-11-26"]),
+            ("2026-02-01", "2026-02-28", ["", "2026-02..2026-02", ""]),
+            ("2026-02-01", "2026-02-27", ["2026-02-01..2026-02-27", "", ""]),
+            ("2026-10-30", "2026-11-26", ["2026-10-30..2026-11-26", "", ""]),
+            ("2026-01-31", "2026-03-01", ["2026-01-31..2026-01-31", "2026-02..2026-02", "2026-03-01..2026-03-01"]),
+            ("2026-11-26", "2026-11-26", ["2026-11-26..2026-11-26", "", ""]),
+        ] {
+            assert_eq!(told(since, until), expected, "{since} {until}");
+        }
+    }
 
     #[test]
     fn days() {

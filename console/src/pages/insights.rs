@@ -46,7 +46,7 @@ pub(crate) async fn show(room: InBrand, Query(asked): Query<Asked>) -> Result<Re
         ];
         return Ok((headers, csv(&items)).into_response());
     }
-    let days = days_of(&store, (&since, &until)).await?;
+    let days = days_of(&store, ["questions", "prompt"], (&since, &until)).await?;
     let path = format!("/b/{}/insights", room.id());
     let main = html! {
         h1 { "Figures" }

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use afterglow_domain::{AccountId, Exposure, Timestamp, ViewerId, ViewerKey};
 
 use crate::codec::to_json;
-use crate::engine::{Sql, Texts, Tx, on_read, on_tx, row};
+use crate::engine::{Sql, Texts, Tx, on_tx, row};
+use crate::wall::on_brand;
 use crate::{BrandStore, StoreError};
 
 /// What a viewer did first after they were taken in.
@@ -140,7 +141,7 @@ impl BrandStore<'_> {
         let sql = self.store.engine.sql(&OF_VIEWERS);
         let (accounts, names): (Vec<_>, Vec<_>) =
             viewers.iter().map(|key| (key.account.to_string(), key.viewer.to_string())).unzip();
-        let rows: Vec<ExposedColumns> = on_read!(&self.store.engine, |pool| {
+        let rows: Vec<ExposedColumns> = on_brand!(self, |pool| {
             sqlx::query_as(sql)
                 .bind(self.brand.as_str())
                 .bind(Texts(accounts))
@@ -157,7 +158,7 @@ impl BrandStore<'_> {
             return Ok(());
         }
         let ms = |at: Option<Timestamp>| at.map(Timestamp::millis);
-        let mut tx = self.store.engine.begin().await?;
+        let mut tx = self.begin().await?;
         for one in exposed {
             on_tx!(&mut tx, |connection| {
                 sqlx::query(NOTE)
@@ -180,7 +181,7 @@ impl BrandStore<'_> {
     pub async fn exposed(&self, experiment: &str) -> Result<Vec<Exposed>, StoreError> {
         let sql = "SELECT * FROM experiment_exposure WHERE brand = $1 AND experiment = $2
             ORDER BY exposed_ms, account, viewer";
-        let rows: Vec<ExposedColumns> = on_read!(&self.store.engine, |pool| {
+        let rows: Vec<ExposedColumns> = on_brand!(self, |pool| {
             sqlx::query_as(sql).bind(self.brand.as_str()).bind(experiment).fetch_all(pool).await?
         });
         Ok(rows.into_iter().map(Exposed::from).collect())
@@ -189,9 +190,8 @@ impl BrandStore<'_> {
     /// Experiments that ever took anybody in, with how many.
     pub async fn experiments_seen(&self) -> Result<BTreeMap<String, u64>, StoreError> {
         let sql = "SELECT experiment, COUNT(*) FROM experiment_exposure WHERE brand = $1 GROUP BY experiment";
-        let rows: Vec<(String, i64)> = on_read!(&self.store.engine, |pool| {
-            sqlx::query_as(sql).bind(self.brand.as_str()).fetch_all(pool).await?
-        });
+        let rows: Vec<(String, i64)> =
+            on_brand!(self, |pool| { sqlx::query_as(sql).bind(self.brand.as_str()).fetch_all(pool).await? });
         Ok(rows.into_iter().map(|(experiment, n)| (experiment, n.unsigned_abs())).collect())
     }
 }

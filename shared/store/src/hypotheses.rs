@@ -4,7 +4,8 @@ use afterglow_domain::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::codec::from_name;
-use crate::engine::{on_read, on_tx, row, storable};
+use crate::engine::{on_tx, row, storable};
+use crate::wall::on_brand;
 use crate::{BrandStore, StoreError};
 
 /// Where a hypothesis stands.
@@ -114,7 +115,7 @@ impl HypothesisColumns {
 impl BrandStore<'_> {
     /// Notes a hypothesis; `false` if it is known, by its id or by what it came from.
     pub async fn note_hypothesis(&self, new: &NewHypothesis<'_>, now: Timestamp) -> Result<bool, StoreError> {
-        let mut tx = self.store.engine.begin().await?;
+        let mut tx = self.begin().await?;
         let noted = on_tx!(&mut tx, |connection| {
             sqlx::query(NOTE)
                 .bind(self.brand.as_str())
@@ -140,7 +141,7 @@ impl BrandStore<'_> {
         (experiment, result): (Option<&str>, Option<&str>),
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let mut tx = self.store.engine.begin().await?;
+        let mut tx = self.begin().await?;
         let moved = on_tx!(&mut tx, |connection| {
             sqlx::query(MOVE)
                 .bind(self.brand.as_str())
@@ -159,9 +160,8 @@ impl BrandStore<'_> {
 
     /// The brand's hypotheses, the latest first.
     pub async fn hypotheses(&self) -> Result<Vec<Hypothesis>, StoreError> {
-        let rows: Vec<HypothesisColumns> = on_read!(&self.store.engine, |pool| {
-            sqlx::query_as(ALL).bind(self.brand.as_str()).fetch_all(pool).await?
-        });
+        let rows: Vec<HypothesisColumns> =
+            on_brand!(self, |pool| { sqlx::query_as(ALL).bind(self.brand.as_str()).fetch_all(pool).await? });
         rows.into_iter().map(HypothesisColumns::decode).collect()
     }
 }

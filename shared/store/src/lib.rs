@@ -136,7 +136,7 @@ pub use identities::IdentityAttempt;
 pub use intents::{JudgeTerms, Judged, Reservation};
 pub use interactions::{Applied, FoldInput, FoldOutput, ViewerFold};
 pub use kill_switches::{KillSwitch, SetSwitch};
-pub use kpis::{KpiChange, KpiCount, WrittenSend};
+pub use kpis::{KpiChange, KpiCount, KpiStretch, WrittenSend};
 pub use links::Link;
 pub use migrate::SCHEMA_VERSION;
 pub use moderation::{Flag, FlagAction, FlagTask, FlagVerdict, NewFlag};

@@ -57,6 +57,7 @@ const MIGRATIONS: &[(i64, &str, Sql)] = &[
     migration!(41, "0041_hypotheses"),
     migration!(42, "0042_story_label"),
     migration!(43, "0043_weekly_report"),
+    migration!(44, "0044_kpi_month"),
 ];
 
 /// Migrations after which older programs cannot work: each took something away that they use. Append only.

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use afterglow_domain::Timestamp;
 
-use crate::engine::{on_read, on_tx, storable};
+use crate::engine::{on_tx, storable};
+use crate::wall::on_brand;
 use crate::{BrandStore, StoreError};
 
 impl BrandStore<'_> {
@@ -20,7 +21,7 @@ impl BrandStore<'_> {
             ON CONFLICT (brand, story) DO UPDATE SET label = excluded.label, by_person = excluded.by_person,
                 at_ms = excluded.at_ms";
         let remove = "DELETE FROM story_label WHERE brand = $1 AND story = $2";
-        let mut tx = self.store.engine.begin().await?;
+        let mut tx = self.begin().await?;
         on_tx!(&mut tx, |connection| {
             match label {
                 Some(label) => {
@@ -42,9 +43,8 @@ impl BrandStore<'_> {
     /// What Stories are for, by Story.
     pub async fn story_labels(&self) -> Result<BTreeMap<String, String>, StoreError> {
         let sql = "SELECT story, label FROM story_label WHERE brand = $1";
-        let rows: Vec<(String, String)> = on_read!(&self.store.engine, |pool| {
-            sqlx::query_as(sql).bind(self.brand.as_str()).fetch_all(pool).await?
-        });
+        let rows: Vec<(String, String)> =
+            on_brand!(self, |pool| { sqlx::query_as(sql).bind(self.brand.as_str()).fetch_all(pool).await? });
         Ok(rows.into_iter().collect())
     }
 }

@@ -75,6 +75,7 @@ pub(super) const TABLES: &[Table] = &[
     table("crm_refusal", Fate::Removed, "brand = $1", &["connection", "account", "viewer"]),
     table("kpi_viewer", Fate::Removed, "brand = $1", &["account", "viewer"]),
     table("kpi_day", Fate::Removed, "brand = $1", &["day"]),
+    table("kpi_month", Fate::Removed, "brand = $1", &["month"]),
     table("kpi_head", Fate::Removed, "brand = $1", &["brand"]),
     table("audit", Fate::Carried, "brand = $1", &["seq"]),
     table("quarantine", Fate::Carried, OF_ACCOUNTS, &["id"]),

@@ -267,7 +267,7 @@ impl BrandStore<'_> {
     /// Whether the feed has told of the week that ends with `until` (`YYYY-MM-DD`).
     pub async fn week_is_told(&self, until: &str) -> Result<bool, StoreError> {
         let sql = "SELECT sequence FROM weekly_report WHERE brand = $1 AND until = $2";
-        let told: Option<i64> = on_read!(&self.store.engine, |pool| {
+        let told: Option<i64> = on_brand!(self, |pool| {
             sqlx::query_scalar(sql).bind(self.brand.as_str()).bind(until).fetch_optional(pool).await?
         });
         Ok(told.is_some())
@@ -282,7 +282,7 @@ impl BrandStore<'_> {
         let brand = self.brand.as_str();
         let once = "INSERT INTO weekly_report (brand, until, sequence, at_ms) VALUES ($1, $2, $3, $4)
             ON CONFLICT DO NOTHING";
-        let mut tx = self.store.engine.begin().await?;
+        let mut tx = self.begin().await?;
         let head = tx.sql(&HEAD);
         let make = "INSERT INTO feed_head (brand, sequence) VALUES ($1, 0) ON CONFLICT (brand) DO NOTHING";
         // The head's lock: whoever numbers changes waits, and of two who tell the same week one comes too late.
