@@ -52,12 +52,12 @@ const MIGRATIONS: &[(i64, &str, Sql)] = &[
     migration!(19, "0019_access"),
     migration!(20, "0020_story_watch"),
     migration!(21, "0021_crm"),
-    migration!(30, "0030_feed_broker"),
-    migration!(40, "0040_experiments"),
-    migration!(41, "0041_hypotheses"),
-    migration!(42, "0042_story_label"),
-    migration!(43, "0043_weekly_report"),
-    migration!(44, "0044_kpi_month"),
+    migration!(22, "0022_feed_broker"),
+    migration!(23, "0023_experiments"),
+    migration!(24, "0024_hypotheses"),
+    migration!(25, "0025_story_label"),
+    migration!(26, "0026_weekly_report"),
+    migration!(27, "0027_kpi_month"),
 ];
 
 /// Migrations after which older programs cannot work: each took something away that they use. Append only.
