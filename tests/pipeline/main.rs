@@ -13,6 +13,7 @@ mod conversations;
 mod crash;
 mod faults;
 mod feed;
+mod feed_broker;
 mod figures;
 mod flow;
 mod forgetting;
