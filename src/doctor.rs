@@ -98,7 +98,24 @@ async fn schema(store: &Store) -> Vec<Finding> {
         }
         Err(error) => bad("clock", error_chain(&error), "see above: the database does not answer"),
     });
+    if store.engine_name() == "postgres" {
+        findings.push(wall(store).await);
+    }
     findings
+}
+
+/// Whether PostgreSQL itself keeps brands apart.
+async fn wall(store: &Store) -> Finding {
+    match store.brand_role().await {
+        Ok(Some(role)) => {
+            good("walls", format!("a brand's queries run in the role {role}, which sees that brand alone"))
+        }
+        Ok(None) => good(
+            "walls",
+            "every query names its brand; a second wall in PostgreSQL needs a role: see docs/security.md, then `afterglow migrate`",
+        ),
+        Err(error) => bad("walls", error_chain(&error), "see above: the database does not answer"),
+    }
 }
 
 async fn bus(settings: &Settings) -> Vec<Finding> {

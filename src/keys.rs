@@ -1,10 +1,12 @@
-//! `afterglow keys`: keys that seal access tokens.
+//! `afterglow keys`: keys that seal access tokens, second factors, endpoints' secrets and CRMs' tokens.
 
 use std::process::ExitCode;
 
 use afterglow_console::second_factor_context;
+use afterglow_crm::feed::secret_context;
+use afterglow_crm::push::token_context as crm_context;
 use afterglow_runtime::{Keyring, Settings};
-use afterglow_store::SealedToken;
+use afterglow_store::{SealedSecret, SealedToken};
 use afterglow_tokens::token_context;
 use secrecy::ExposeSecret as _;
 
@@ -20,7 +22,7 @@ pub(crate) enum Command {
         #[arg(long, default_value = "primary")]
         name: String,
     },
-    /// Seal every access token anew with the first key of keys.ring
+    /// Seal every access token, second factor, endpoint's secret and CRM's token anew with the first key of keys.ring
     ///
     /// After it, the older keys can leave the ring. Safe while services run, and to repeat.
     Rotate,
@@ -34,34 +36,60 @@ pub(crate) fn generate(name: &str) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Seals every token anew.
+/// Seals every token and every other secret anew.
 #[tokio::main(flavor = "current_thread")]
 pub(crate) async fn rotate(settings: &Settings) -> anyhow::Result<ExitCode> {
-    let (store, keyring) = (ready_store(settings).await?, keyring(settings)?);
-    let (mut sealed, mut problems) = (0, 0);
+    let store = ready_store(settings).await?;
+    let mut turn = Turn { keyring: keyring(settings)?, sealed: 0, problems: 0 };
     for account in store.accounts().await? {
         let Some(before) = account.token_sealed else { continue };
-        let context = token_context(&account.id);
-        match keyring.open(&before.0, &context).and_then(|token| keyring.seal(&token, &context)) {
-            // Changed meanwhile: then it was sealed with the first key already.
-            Ok(after) => sealed += u32::from(store.reseal_token(&account.id, &before, &SealedToken(after)).await?),
-            Err(error) => {
-                problems += 1;
-                eprintln!("{}: {error}", account.id);
-            }
+        if let Some(after) = turn.anew(&before.0, &token_context(&account.id), || account.id.to_string()) {
+            // Changed meanwhile: then it was sealed with the first key already. So with all below.
+            turn.sealed += u32::from(store.reseal_token(&account.id, &before, &SealedToken(after)).await?);
         }
     }
     for (person, before) in store.sealed_second_factors().await? {
-        let context = second_factor_context(&person);
-        match keyring.open(&before, &context).and_then(|secret| keyring.seal(&secret, &context)) {
-            Ok(after) => sealed += u32::from(store.reseal_second_factor(&person, &before, &after).await?),
-            Err(error) => {
-                problems += 1;
-                eprintln!("second factor of {person}: {error}");
-            }
+        let name = || format!("second factor of {person}");
+        if let Some(after) = turn.anew(&before, &second_factor_context(&person), name) {
+            turn.sealed += u32::from(store.reseal_second_factor(&person, &before, &after).await?);
         }
     }
-    crate::output::line(format!("{sealed} tokens sealed anew, {problems} could not be opened"))?;
+    for (brand, endpoint, before) in store.sealed_feed_secrets().await? {
+        let name = || format!("secret of {brand}'s endpoint {endpoint}");
+        if let Some(after) = turn.anew(&before.0, &secret_context(&brand, &endpoint), name) {
+            let done = store.reseal_feed_secret(&brand, &endpoint, &before, &SealedSecret(after)).await?;
+            turn.sealed += u32::from(done);
+        }
+    }
+    for (brand, connection, before) in store.sealed_crm_tokens().await? {
+        let name = || format!("token of {brand}'s connection {connection}");
+        if let Some(after) = turn.anew(&before.0, &crm_context(&brand, &connection), name) {
+            let done = store.reseal_crm_token(&brand, &connection, &before, &SealedSecret(after)).await?;
+            turn.sealed += u32::from(done);
+        }
+    }
+    let Turn { sealed, problems, .. } = turn;
+    crate::output::line(format!("{sealed} secrets sealed anew, {problems} could not be opened"))?;
     store.close().await;
     Ok(if problems == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// One rotation.
+struct Turn {
+    keyring: Keyring,
+    sealed: u32,
+    problems: u32,
+}
+
+impl Turn {
+    /// The same secret under the first key; `None`, and a word about it, if no key opens it.
+    fn anew(&mut self, before: &[u8], context: &str, name: impl Fn() -> String) -> Option<Vec<u8>> {
+        let turned = self.keyring.open(before, context).and_then(|plain| self.keyring.seal(&plain, context));
+        turned
+            .map_err(|error| {
+                self.problems += 1;
+                eprintln!("{}: {error}", name());
+            })
+            .ok()
+    }
 }

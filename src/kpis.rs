@@ -3,12 +3,12 @@
 use std::process::ExitCode;
 
 use afterglow_domain::{BrandId, Timestamp};
-use afterglow_insights::{Figures, KpiName, figures, plan, rebuild, sums_of, week_of};
+use afterglow_insights::{Figures, KpiName, figures, rebuild, sums_of, week_of};
 use afterglow_meta::graph::ErrorClass;
 use afterglow_meta::graph::errors::lookup;
 use afterglow_runtime::Settings;
 use afterglow_store::{Brand, Store};
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use indicatif::ProgressBar;
 use serde_json::{Value, json};
 
@@ -58,37 +58,12 @@ pub(crate) struct ReportOptions {
     json: bool,
 }
 
-#[derive(clap::Subcommand)]
-pub(crate) enum ExperimentCommand {
-    /// How many viewers, and days, it takes to find a difference
-    Plan {
-        /// The share today, such as 0.10
-        #[arg(long)]
-        from: f64,
-        /// The share that would be worth knowing of, such as 0.15
-        #[arg(long)]
-        to: f64,
-        /// The chance of finding something where there is nothing, however often one looks
-        #[arg(long, default_value_t = 0.05)]
-        alpha: f64,
-        /// Viewers a day, in both arms together
-        #[arg(long)]
-        per_day: f64,
-    },
+/// Who works at the command line.
+pub(crate) fn operator() -> String {
+    std::env::var("USER").unwrap_or_else(|_| "command line".into())
 }
 
-pub(crate) fn experiment(command: &ExperimentCommand) -> anyhow::Result<ExitCode> {
-    let ExperimentCommand::Plan { from, to, alpha, per_day } = command;
-    let Some(plan) = plan(*from, *to, *alpha, *per_day) else {
-        bail!("there is nothing to find between {from} and {to}: give two different shares between 0 and 1")
-    };
-    crate::output::line(
-        json!({ "viewers_per_arm": plan.viewers_per_arm, "days": plan.days, "found": 0.8, "alpha": alpha }),
-    )?;
-    Ok(ExitCode::SUCCESS)
-}
-
-async fn known(store: &Store, brand: &str) -> anyhow::Result<Brand> {
+pub(crate) async fn known(store: &Store, brand: &str) -> anyhow::Result<Brand> {
     let id = BrandId::new(brand);
     store.brand(&id).brand().await?.with_context(|| format!("there is no brand {brand}: see `afterglow brand list`"))
 }

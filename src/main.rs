@@ -8,8 +8,11 @@ mod daily_log;
 mod decisions;
 mod demo;
 mod doctor;
+mod experiment;
 mod feed;
 mod feed_crm;
+mod funnel;
+mod hypothesis;
 mod installation;
 mod interpret;
 mod journal;
@@ -111,9 +114,13 @@ enum Command {
     Kpis(kpis::Options),
     /// A brand's week, as Markdown: what to keep, change and stop
     Report(kpis::ReportOptions),
-    /// Experiments: how many viewers one needs
+    /// What is tried on viewers, what came of it, and how many viewers it takes
     #[command(subcommand)]
-    Experiment(kpis::ExperimentCommand),
+    Experiment(experiment::ExperimentCommand),
+    /// What a brand believes and has not proved: noted, tested, decided
+    #[command(subcommand)]
+    Hypothesis(hypothesis::HypothesisCommand),
+    Funnel(funnel::Options),
     /// What other systems are told: endpoints, changes, attempts, dead letters
     #[command(subcommand)]
     Feed(feed::Command),
@@ -170,7 +177,9 @@ fn main() -> anyhow::Result<ExitCode> {
         Command::Decisions(command) => decisions::run(&command, &settings),
         Command::Kpis(options) => kpis::run(&options, &settings),
         Command::Report(options) => kpis::report(&options, &settings),
-        Command::Experiment(command) => kpis::experiment(&command),
+        Command::Experiment(command) => experiment::run(&command, &settings),
+        Command::Hypothesis(command) => hypothesis::run(&command, &settings),
+        Command::Funnel(options) => funnel::run(&options, &settings),
         Command::Feed(command) => feed::run(&command, &settings),
         Command::Snippet(command) => snippet::run(&command, &settings),
         Command::Moderation(command) => moderation::run(&command, &settings),

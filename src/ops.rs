@@ -5,9 +5,10 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use afterglow_bus::{Bus, BusError, Lane};
-use afterglow_runtime::{Gauges, Health, Settings, ops_router};
+use afterglow_runtime::{Gauges, Health, Settings, ops_router, serve_http};
 use afterglow_store::StoreError;
 use metrics_exporter_prometheus::PrometheusHandle;
+use tokio_util::sync::CancellationToken;
 
 use crate::serve::listen;
 
@@ -29,7 +30,8 @@ impl Ops {
         tracing::info!(address = %listener.local_addr()?, "health and metrics");
         // Serves on while the others drain: probes go on until the process ends.
         let router = ops_router(ops.health.clone(), metrics, gauges(Arc::clone(&ops.bus)));
-        tokio::spawn(async move { axum::serve(listener, router).await });
+        let http = settings.http.clone();
+        tokio::spawn(async move { serve_http(listener, router, &http, CancellationToken::new()).await });
         Ok(ops)
     }
 

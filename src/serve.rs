@@ -20,7 +20,7 @@ use afterglow_insights::KpiKeeper;
 use afterglow_meta::AppSecrets;
 use afterglow_meta::graph::GraphClient;
 use afterglow_responder::{Policy, Responder, ResponderOptions, decide, runtime_sleep};
-use afterglow_runtime::{Health, Services, Settings, Traces, error_chain, signals, start_logs};
+use afterglow_runtime::{Health, Http, Services, Settings, Traces, error_chain, serve_http, signals, start_logs};
 use afterglow_scorer::{RetentionKeeper, Rulebooks, Scorer};
 use afterglow_store::Store;
 use afterglow_tokens::Tokens;
@@ -210,7 +210,8 @@ impl Parts {
         let listener = listen(ingest.listen, "ingest.listen").await?;
         let address = listener.local_addr()?;
         tracing::info!(%address, "taking webhooks at /webhooks/meta");
-        services.spawn("ingest", serve(listener, router, self.leaving.clone(), stop.clone()));
+        services
+            .spawn("ingest", serve(listener, router, self.settings.http.clone(), self.leaving.clone(), stop.clone()));
         services.spawn("quarantine keeper", keep_quarantine(self.store.clone(), self.bus()?, stop.clone()));
         self.start_collectors(services, stop, &accounts)?;
         let (every, stop) = (Duration::from_millis(ingest.accounts_refresh_ms), stop.clone());
@@ -444,7 +445,7 @@ impl Parts {
             client: egress_reading(feed, CRM_REPLY_MAX)?,
             holder: format!("{}-{now}", std::process::id()),
             poll: Duration::from_millis(feed.poll_ms),
-            lease_ms: i64::try_from(feed.timeout_ms).unwrap_or(i64::MAX / 16) * 12,
+            lease_ms: i64::try_from(feed.timeout_ms).unwrap_or(i64::MAX / 16) * 3,
         };
         let done = stop.clone();
         services.spawn("crm push", async move {
@@ -499,6 +500,11 @@ impl Parts {
                 wanted.listen
             );
         }
+        if self.store.engine_name() == "postgres" && self.store.brand_role().await?.is_none() {
+            tracing::info!(
+                "no role for brands in the database: every query names its brand, and no second wall is behind"
+            );
+        }
         let listener = listen(wanted.listen, "console.listen").await?;
         let address = listener.local_addr()?;
         let mut console = Console::new(self.store.clone(), Arc::clone(&self.clock));
@@ -511,7 +517,8 @@ impl Parts {
         console.oidc = oidc(&self.settings, &base)?;
         tracing::info!("console at http://{address}/");
         let router = afterglow_console::router(console);
-        services.spawn("console", serve(listener, router, self.leaving.clone(), stop.clone()));
+        services
+            .spawn("console", serve(listener, router, self.settings.http.clone(), self.leaving.clone(), stop.clone()));
         Ok(address)
     }
 }
@@ -538,6 +545,7 @@ pub(crate) async fn listen(address: SocketAddr, setting: &str) -> anyhow::Result
 async fn serve(
     listener: TcpListener,
     router: Router,
+    http: Http,
     leaving: CancellationToken,
     stop: CancellationToken,
 ) -> std::io::Result<()> {
@@ -548,5 +556,5 @@ async fn serve(
         std::future::ready(response)
     };
     let router = router.layer(axum::middleware::map_response(part));
-    axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await
+    serve_http(listener, router, &http, stop).await
 }

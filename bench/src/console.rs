@@ -36,6 +36,7 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let base = arguments.database_url.rsplit_once('/').map_or(arguments.database_url.as_str(), |(base, _)| base);
     let measured = measure(arguments, &format!("{base}/{name}")).await;
     sqlx::query(AssertSqlSafe(format!("DROP DATABASE {name} WITH (FORCE)"))).execute(&mut admin).await?;
+    sqlx::query(AssertSqlSafe(format!("DROP ROLE IF EXISTS {name}_brand"))).execute(&mut admin).await?;
     measured
 }
 
@@ -134,8 +135,13 @@ pub(crate) async fn fill(viewers: u32, url: &str) -> anyhow::Result<()> {
                 'conversations', 'sold', 'sales', 'revenue_EUR']) AS name
              UNION ALL SELECT 'bot_class_' || lpad(c::text, 2, '0') FROM generate_series(0, 13) AS c
              UNION ALL SELECT 'person_class_' || lpad(c::text, 2, '0') FROM generate_series(4, 17) AS c) AS m";
+    // By month as well, as the service writes them.
+    const MONTHS: &str = "INSERT INTO kpi_month (brand, month, dim, item, measure, value)
+        SELECT brand, substr(day, 1, 7), dim, item, measure, SUM(value) FROM kpi_day
+        GROUP BY brand, substr(day, 1, 7), dim, item, measure";
     let mut connection = PgConnection::connect(url).await?;
     sqlx::query(FIGURES).execute(&mut connection).await?;
+    sqlx::query(MONTHS).execute(&mut connection).await?;
     for sql in [VIEWERS, HAPPENED] {
         let query = sqlx::query(sql).bind(ACCOUNT).bind(START).bind(i64::from(viewers));
         query.execute(&mut connection).await?;

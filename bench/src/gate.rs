@@ -33,6 +33,7 @@ pub(crate) fn run(arguments: &Arguments) {
         cause_occurred: Timestamp::from_millis(T),
         comment_id: None,
         step: 0,
+        say: None,
         due: None,
         language: None,
         person: None,

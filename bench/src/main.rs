@@ -16,6 +16,7 @@
 //! | `restore` | the database lost and restored: what is there in the end |
 //! | `rolling` | a rolling restart of every service under load |
 //! | `scale` | one, two and four scorers |
+//! | `soak` | steady load for as long as wanted: does anything grow? |
 //! | `stop` | how long a STOP takes until it holds, behind a backlog |
 //! | `scorer` | the scorer beside PostgreSQL alone; replay and what-if |
 
@@ -38,6 +39,7 @@ mod restore;
 mod rolling;
 mod scale;
 mod scorer;
+mod soak;
 mod stop;
 
 use clap::Parser;
@@ -67,6 +69,7 @@ enum Bench {
     Rolling(rolling::Arguments),
     Scale(scale::Arguments),
     Scorer(scorer::Arguments),
+    Soak(soak::Arguments),
     Stop(stop::Arguments),
 }
 
@@ -92,6 +95,7 @@ async fn main() -> anyhow::Result<()> {
         Bench::Restore(arguments) => restore::run(&arguments).await,
         Bench::Rolling(arguments) => rolling::run(&arguments).await,
         Bench::Scale(arguments) => scale::run(&arguments).await,
+        Bench::Soak(arguments) => soak::run(&arguments).await,
         Bench::Stop(arguments) => stop::run(&arguments).await,
         Bench::Scorer(arguments) => scorer::run(&arguments).await,
     }

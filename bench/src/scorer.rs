@@ -133,6 +133,7 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let base = arguments.database_url.rsplit_once('/').map_or(arguments.database_url.as_str(), |(base, _)| base);
     let measured = measure(arguments, &events, &format!("{base}/{name}")).await;
     sqlx::query(AssertSqlSafe(format!("DROP DATABASE {name} WITH (FORCE)"))).execute(&mut admin).await?;
+    sqlx::query(AssertSqlSafe(format!("DROP ROLE IF EXISTS {name}_brand"))).execute(&mut admin).await?;
     let [alone, scorer, replayed, tried] = measured?;
     println!("| row | events/s | share of D |\n| --- | ---: | ---: |");
     println!("| fold, one core | {folded:.0} | – |");

@@ -47,6 +47,7 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let base = arguments.database_url.rsplit_once('/').map_or(arguments.database_url.as_str(), |(base, _)| base);
     let measured = measure(arguments, &format!("{base}/{name}")).await;
     sqlx::query(AssertSqlSafe(format!("DROP DATABASE {name} WITH (FORCE)"))).execute(&mut admin).await?;
+    sqlx::query(AssertSqlSafe(format!("DROP ROLE IF EXISTS {name}_brand"))).execute(&mut admin).await?;
     let (mut waits, left) = measured?;
     waits.sort_unstable();
     let at = |per_mille: usize| waits[(waits.len() * per_mille / 1000).min(waits.len() - 1)].as_millis();

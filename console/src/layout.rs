@@ -73,6 +73,7 @@ pub(crate) fn brand_page(title: &str, room: &InBrand, here: &str, live: bool, ma
         ("/moderation", "Moderation"),
         ("/stories", "Stories"),
         ("/insights", "Figures"),
+        ("/experiments", "Experiments"),
         ("/rules", "Rules"),
         ("/decisions", "Decisions"),
         ("/audit", "Audit"),

@@ -40,8 +40,8 @@ pub use api::openapi;
 
 use access::second_factor;
 use pages::{
-    brands, held, insights, ledger, live, moderation, ops, people, rollout, rules, stories, switches, triage, viewer,
-    writing,
+    brands, experiments, funnel, held, insights, ledger, live, moderation, ops, people, rollout, rules, stories,
+    switches, triage, viewer, writing,
 };
 use problem::Problem;
 
@@ -118,7 +118,9 @@ pub fn router(console: Console) -> Router {
         .route("/b/{brand}/stories/watch", post(stories::change_watch))
         .route("/b/{brand}/observe", post(stories::observe))
         .route("/b/{brand}/daily-log", get(stories::daily_log))
+        .route("/b/{brand}/experiments", get(experiments::show).post(experiments::change))
         .route("/b/{brand}/insights", get(insights::show))
+        .route("/b/{brand}/insights/stories", get(funnel::show).post(funnel::label))
         .route("/b/{brand}/insights/week", get(insights::week))
         .route("/b/{brand}/rules", get(rules::show).post(rules::change))
         .route("/b/{brand}/rules/{version}", post(rules::back_to))

@@ -66,7 +66,7 @@ fn fold(input: FoldInput<'_>) -> FoldOutput {
             state: serde_json::to_string(&state).unwrap(),
         }
     };
-    FoldOutput { viewers: input.viewers.into_iter().map(row).collect(), outbox: Vec::new() }
+    FoldOutput { viewers: input.viewers.into_iter().map(row).collect(), outbox: Vec::new(), exposures: Vec::new() }
 }
 
 impl Site {
@@ -504,4 +504,51 @@ fn the_description_is_the_one_committed() {
         std::fs::write(path, &current).unwrap();
     }
     assert_eq!(std::fs::read_to_string(path).unwrap_or_default(), current, "run the test with AFTERGLOW_BLESS=1");
+}
+
+#[tokio::test]
+async fn hypotheses_are_noted_moved_and_who_did_it_is_known() {
+    let site = Site::new().await;
+    let form = "csrf=the-csrf-token&do=add&text=Questions+are+answered+more+often&evidence=30+of+200";
+    let (status, _, _) = site.post_as("analyst@example.org", "/b/lumen/experiments", form).await;
+    assert_eq!(status, StatusCode::FORBIDDEN, "who only looks does not note");
+    let (status, _, _) = site.post_as("other@example.org", "/b/lumen/experiments", form).await;
+    assert_eq!(status, StatusCode::NOT_FOUND, "another brand's manager is told of nothing");
+    let (status, _, _) = site.post_as("owner@example.org", "/b/lumen/experiments", form).await;
+    assert_eq!(status, StatusCode::SEE_OTHER);
+    let brand = BrandId::new("lumen");
+    let known = site.store.brand(&brand).hypotheses().await.unwrap();
+    assert_eq!((known.len(), known[0].by.as_str()), (1, "owner@example.org"));
+    let set = format!("csrf=the-csrf-token&do=set&id={}&status=decided&result=They+are", known[0].id);
+    assert_eq!(site.post_as("owner@example.org", "/b/lumen/experiments", &set).await.0, StatusCode::SEE_OTHER);
+    let strange = format!("csrf=the-csrf-token&do=set&id={}&status=testing&experiment=none", known[0].id);
+    assert_eq!(
+        site.post_as("owner@example.org", "/b/lumen/experiments", &strange).await.0,
+        StatusCode::UNPROCESSABLE_ENTITY
+    );
+    let page = site.page("/b/lumen/experiments").await;
+    assert!(page.contains("Decided (1)") && page.contains("They are") && page.contains("30 of 200"));
+    let audit = site.page("/b/lumen/audit").await;
+    assert!(audit.contains("hypothesis add") && audit.contains("hypothesis set"), "{audit}");
+    assert!(!site.page("/b/umbra/experiments").await.contains("They are"), "another brand's board is its own");
+}
+
+#[tokio::test]
+async fn stories_are_labelled_and_what_is_unknown_is_said() {
+    let site = Site::new().await;
+    let to = ReplyTo::Story { id: "story-7".into(), url: None };
+    let reply = Message { mid: "m7".into(), text: Some("wow".into()), reply_to: Some(to), ..Message::default() };
+    let happened = [said("lumen", "mila", 7, Body::StoryReply(reply))];
+    site.store.apply_interactions(&happened, NOW, 1_000, fold).await.unwrap();
+    let page = site.page("/b/lumen/insights/stories").await;
+    assert!(page.contains("story-7") && page.contains("unknown: not read while it was live"), "{page}");
+    let label = "csrf=the-csrf-token&story=story-7&label=teaser";
+    let path = "/b/lumen/insights/stories";
+    assert_eq!(site.post_as("analyst@example.org", path, label).await.0, StatusCode::FORBIDDEN);
+    assert_eq!(site.post_as("owner@example.org", path, label).await.0, StatusCode::SEE_OTHER);
+    let wrong = "csrf=the-csrf-token&story=story-7&label=finale";
+    assert_eq!(site.post_as("owner@example.org", path, wrong).await.0, StatusCode::UNPROCESSABLE_ENTITY);
+    let csv = site.page("/b/lumen/insights/stories?format=csv").await;
+    assert!(csv.lines().nth(1).unwrap().starts_with("\"story-7\",") && csv.contains(",teaser,"), "{csv}");
+    assert!(!site.page("/b/umbra/insights/stories").await.contains("story-7"));
 }

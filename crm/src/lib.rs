@@ -30,5 +30,5 @@ pub use collect::{CollectError, daily_log_of};
 pub use daily_log::{Action, DailyLog, LogRow, Material, Step, Trigger, daily_log};
 pub use day::{Day, DayError, days_between};
 pub use story_series::{StorySample, series_to_csv, story_series};
-pub use table::{to_csv, to_json};
+pub use table::{plain_cell, rows_to_csv, to_csv, to_json};
 pub use viewer_record::ViewerRecord;

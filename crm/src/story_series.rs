@@ -2,15 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use afterglow_domain::{Body, Interaction, Timestamp};
+use afterglow_domain::{Body, Interaction, StoryInsights, Timestamp};
 use serde::Serialize;
-
-/// Deprecated names of metrics, with the ones that replaced them (Meta, "Instagram Media Insights", 2025-04-21).
-const RENAMED: [(&str, &str); 3] = [
-    ("taps_forward", "navigation_tap_forward"),
-    ("taps_back", "navigation_tap_back"),
-    ("exits", "navigation_tap_exit"),
-];
 
 /// One reading of one Story's figures.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -36,7 +29,11 @@ pub fn story_series(interactions: &[Interaction], story: Option<&str>) -> Vec<St
                     story_id: insights.media_id.clone(),
                     at: interaction.occurred.to_rfc3339(),
                     source: interaction.source.as_str(),
-                    metrics: insights.metrics.iter().map(|(name, value)| (current(name), *value)).collect(),
+                    metrics: insights
+                        .metrics
+                        .iter()
+                        .map(|(name, value)| (StoryInsights::current_name(name).to_owned(), *value))
+                        .collect(),
                 };
                 (insights.media_id.clone(), interaction.occurred, sample)
             })
@@ -44,10 +41,6 @@ pub fn story_series(interactions: &[Interaction], story: Option<&str>) -> Vec<St
         .collect();
     samples.sort_by(|(a, at, _), (b, bt, _)| (a, at).cmp(&(b, bt)));
     samples.into_iter().map(|(_, _, sample)| sample).collect()
-}
-
-fn current(name: &str) -> String {
-    RENAMED.iter().find(|(old, _)| *old == name).map_or(name, |(_, new)| new).to_owned()
 }
 
 /// The samples as CSV: a column for each metric that any of them has; what is withheld is empty.

@@ -27,6 +27,22 @@ pub fn to_csv(log: &DailyLog) -> String {
     String::from_utf8(bytes).unwrap_or_default()
 }
 
+/// Rows of any kind as CSV, their fields' names at the head.
+pub fn rows_to_csv<T: serde::Serialize>(rows: &[T]) -> Result<String, csv::Error> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    for row in rows {
+        writer.serialize(row)?;
+    }
+    let bytes = writer.into_inner().unwrap_or_default();
+    Ok(String::from_utf8(bytes).unwrap_or_default())
+}
+
+/// A text that no spreadsheet takes for a formula (OWASP, "CSV Injection").
+pub fn plain_cell(text: &str) -> String {
+    let calculates = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    if calculates { format!("'{text}") } else { text.to_owned() }
+}
+
 fn line(row: &LogRow) -> Vec<String> {
     let trigger = match row.trigger {
         Trigger::Dm => "DM",

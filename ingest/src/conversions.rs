@@ -1,5 +1,5 @@
 //! What a brand's other systems tell: `POST /v1/brands/{brand}/conversions`, that a goal was reached; `…/consents`, that somebody said
-//! stop elsewhere.
+//! stop elsewhere; `…/notes`, what somebody noted of a viewer.
 //!
 //! Signed like a webhook: `X-Afterglow-Signature: sha256=…`, HMAC-SHA256 of the body under the brand's secret. The same
 //! goal of the same external id counts once, however often it is posted. A conversion opens no window. A stop is recorded like one that
@@ -11,7 +11,7 @@ use std::sync::Arc;
 use afterglow_bus::{Bus, Lane, Message};
 use afterglow_domain::{
     AccountId, Body, BrandId, Channel, Clock, ConsentChange, ConsentState, Conversion, DerivedId as _, FenceChange,
-    Interaction, InteractionId, Source, Timestamp, ViewerId,
+    Interaction, InteractionId, Kind, Note, Source, Timestamp, ViewerId,
 };
 use afterglow_meta::{AppSecrets, Verified};
 use axum::extract::{DefaultBodyLimit, Path, State};
@@ -27,6 +27,8 @@ use serde_json::json;
 use crate::Accounts;
 use crate::links::Links;
 
+/// Bytes of a note at most.
+const NOTE_MAX: usize = 10_000;
 /// Largest body, in bytes.
 const BODY_LIMIT: usize = 64 * 1024;
 
@@ -72,6 +74,7 @@ pub fn conversions_router(conversions: Conversions) -> Router {
     Router::new()
         .route("/v1/brands/{brand}/conversions", post(take))
         .route("/v1/brands/{brand}/consents", post(take_consent))
+        .route("/v1/brands/{brand}/notes", post(take_note))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .with_state(Arc::new(conversions))
 }
@@ -105,6 +108,21 @@ struct PostedConsent {
     account: String,
     viewer: String,
     state: String,
+    #[serde(default)]
+    occurred: Option<String>,
+}
+
+/// What somebody noted of a viewer elsewhere.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PostedNote {
+    /// The other system's own id of it: the same one counts once.
+    external_id: String,
+    account: String,
+    viewer: String,
+    text: String,
+    #[serde(default)]
+    author: Option<String>,
     #[serde(default)]
     occurred: Option<String>,
 }
@@ -168,28 +186,85 @@ async fn take(
         Ok(posted) => posted,
         Err(error) => return problem(StatusCode::BAD_REQUEST, "Not a conversion", &error.to_string()),
     };
-    let interaction = match conversions.interaction(&brand, posted).await {
-        Ok(interaction) => interaction,
-        Err(detail) => return problem(StatusCode::UNPROCESSABLE_ENTITY, "Not to be attributed", &detail),
+    match conversions.interaction(&brand, posted).await {
+        Ok(interaction) => conversions.keep(&interaction).await,
+        Err(detail) => problem(StatusCode::UNPROCESSABLE_ENTITY, "Not to be attributed", &detail),
+    }
+}
+
+async fn take_note(
+    State(conversions): State<Arc<Conversions>>,
+    Path(brand): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let brand = BrandId::new(brand);
+    let Some(verified) = signed(&conversions, &brand, &headers, body) else { return not_signed() };
+    let posted: PostedNote = match serde_json::from_slice(verified.get()) {
+        Ok(posted) => posted,
+        Err(error) => return problem(StatusCode::BAD_REQUEST, "Not a note", &error.to_string()),
     };
-    let Ok(event) = interaction.to_cloudevent() else {
-        return problem(StatusCode::INTERNAL_SERVER_ERROR, "Not written", "try again");
-    };
-    let id = interaction.id.to_string();
-    let message = Message { id: id.clone(), traceparent: None, body: event.into() };
-    match conversions.bus.publish(Lane::Interactions, vec![message]).await {
-        Ok(()) => {
-            metrics::counter!("afterglow_conversions_total", "brand" => brand.as_str().to_owned()).increment(1);
-            Json(json!({ "id": id })).into_response()
-        }
-        Err(error) => {
-            tracing::warn!(%error, "a conversion is refused; it may come again");
-            problem(StatusCode::SERVICE_UNAVAILABLE, "Not kept", "post it again in a few seconds")
-        }
+    match conversions.note(&brand, posted) {
+        Ok(interaction) => conversions.keep(&interaction).await,
+        Err(detail) => problem(StatusCode::UNPROCESSABLE_ENTITY, "Not recorded", &detail),
     }
 }
 
 impl Conversions {
+    /// Puts it on its way; answered 200 only when it is kept.
+    async fn keep(&self, interaction: &Interaction) -> Response {
+        let Ok(event) = interaction.to_cloudevent() else {
+            return problem(StatusCode::INTERNAL_SERVER_ERROR, "Not written", "try again");
+        };
+        let id = interaction.id.to_string();
+        let message = Message { id: id.clone(), traceparent: None, body: event.into() };
+        match self.bus.publish(Lane::Interactions, vec![message]).await {
+            Ok(()) => {
+                if interaction.kind() == Kind::Conversion {
+                    let brand = interaction.brand.as_str().to_owned();
+                    metrics::counter!("afterglow_conversions_total", "brand" => brand).increment(1);
+                }
+                Json(json!({ "id": id })).into_response()
+            }
+            Err(error) => {
+                tracing::warn!(%error, "what a brand's system tells is refused; it may come again");
+                problem(StatusCode::SERVICE_UNAVAILABLE, "Not kept", "post it again in a few seconds")
+            }
+        }
+    }
+
+    /// The channel of an account, if it is this brand's.
+    fn channel_of(&self, brand: &BrandId, account: &str) -> Result<Channel, String> {
+        let owned = |channel: &Channel| self.accounts.brand_of(*channel, account).as_ref() == Some(brand);
+        let channel = [Channel::Instagram, Channel::Page].into_iter().find(owned);
+        channel.ok_or_else(|| format!("no account {account:?} of this brand"))
+    }
+
+    fn note(&self, brand: &BrandId, posted: PostedNote) -> Result<Interaction, String> {
+        let now = (self.clock)();
+        sized(&[
+            ("external_id", &posted.external_id, 200),
+            ("viewer", &posted.viewer, 200),
+            ("text", &posted.text, NOTE_MAX),
+        ])?;
+        let channel = self.channel_of(brand, &posted.account)?;
+        let occurred = moment(posted.occurred.as_deref(), now)?;
+        Ok(Interaction {
+            id: InteractionId::derive(&["note", brand.as_str(), &posted.external_id]),
+            brand: brand.clone(),
+            account: AccountId::new(posted.account),
+            viewer: Some(ViewerId::new(posted.viewer)),
+            username: None,
+            channel,
+            source: Source::Partner,
+            occurred,
+            received: now,
+            standby: false,
+            body: Body::Note(Note { external_id: posted.external_id, text: posted.text, author: posted.author }),
+            raw: None,
+        })
+    }
+
     fn consent(&self, brand: &BrandId, posted: PostedConsent) -> Result<ConsentChange, String> {
         let now = (self.clock)();
         if posted.state != "opted_out" {
@@ -198,37 +273,23 @@ impl Conversions {
                 posted.state
             ));
         }
-        for (name, value) in [("external_id", &posted.external_id), ("viewer", &posted.viewer)] {
-            if value.is_empty() || value.len() > 200 {
-                return Err(format!("{name} has {} bytes: 1 to 200 are taken", value.len()));
-            }
-        }
-        let owned = |channel| self.accounts.brand_of(channel, &posted.account).as_ref() == Some(brand);
-        if ![Channel::Instagram, Channel::Page].into_iter().any(owned) {
-            return Err(format!("no account {:?} of this brand", posted.account));
-        }
-        let occurred = match &posted.occurred {
-            Some(text) => Timestamp::parse(text).ok_or("occurred: expected a time such as 2026-11-24T12:00:00Z")?,
-            None => now,
-        };
+        sized(&[("external_id", &posted.external_id, 200), ("viewer", &posted.viewer, 200)])?;
+        self.channel_of(brand, &posted.account)?;
+        let occurred = moment(posted.occurred.as_deref(), now)?;
         Ok(ConsentChange {
             cause: InteractionId::derive(&["consent", brand.as_str(), &posted.external_id]),
             brand: brand.clone(),
             account: AccountId::new(posted.account),
             viewer: ViewerId::new(posted.viewer),
             state: ConsentState::OptedOut,
-            occurred: occurred.min(now),
+            occurred,
             received: now,
         })
     }
 
     async fn interaction(&self, brand: &BrandId, posted: Posted) -> Result<Interaction, String> {
         let now = (self.clock)();
-        for (name, value) in [("external_id", &posted.external_id), ("goal", &posted.goal)] {
-            if value.is_empty() || value.len() > 200 {
-                return Err(format!("{name} has {} bytes: 1 to 200 are taken", value.len()));
-            }
-        }
+        sized(&[("external_id", &posted.external_id, 200), ("goal", &posted.goal, 200)])?;
         let link = match &posted.link {
             Some(code) => {
                 let found = self.links.find_or_look(code).await.filter(|link| link.brand == *brand);
@@ -238,13 +299,8 @@ impl Conversions {
         };
         let account = posted.account.clone().or_else(|| link.as_ref().map(|link| link.account.to_string()));
         let account = account.ok_or("name the `link` that led there, or the `account` (and the `viewer`)")?;
-        let owned = |channel| self.accounts.brand_of(channel, &account).as_ref() == Some(brand);
-        let channel = [Channel::Instagram, Channel::Page].into_iter().find(|channel| owned(*channel));
-        let channel = channel.ok_or_else(|| format!("no account {account:?} of this brand"))?;
-        let occurred = match &posted.occurred {
-            Some(text) => Timestamp::parse(text).ok_or("occurred: expected a time such as 2026-11-24T12:00:00Z")?,
-            None => now,
-        };
+        let channel = self.channel_of(brand, &account)?;
+        let occurred = moment(posted.occurred.as_deref(), now)?;
         let viewer = posted.viewer.map(ViewerId::new).or_else(|| link.and_then(|link| link.viewer));
         Ok(Interaction {
             id: InteractionId::derive(&["conversion", brand.as_str(), &posted.external_id, &posted.goal]),
@@ -254,7 +310,7 @@ impl Conversions {
             username: None,
             channel,
             source: Source::Partner,
-            occurred: occurred.min(now),
+            occurred,
             received: now,
             standby: false,
             body: Body::Conversion(Conversion {
@@ -267,4 +323,18 @@ impl Conversions {
             raw: None,
         })
     }
+}
+
+/// Refuses texts that are empty or longer than so many bytes.
+fn sized(texts: &[(&str, &str, usize)]) -> Result<(), String> {
+    match texts.iter().find(|(_, text, most)| text.is_empty() || text.len() > *most) {
+        Some((name, text, most)) => Err(format!("{name} has {} bytes: 1 to {most} are taken", text.len())),
+        None => Ok(()),
+    }
+}
+
+/// When it happened: as told, but never ahead of now.
+fn moment(told: Option<&str>, now: Timestamp) -> Result<Timestamp, String> {
+    let parse = |text| Timestamp::parse(text).ok_or("occurred: expected a time such as 2026-11-24T12:00:00Z");
+    Ok(told.map(parse).transpose()?.map_or(now, |at| at.min(now)))
 }

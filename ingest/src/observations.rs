@@ -16,6 +16,8 @@ use afterglow_store::{Store, StoreError};
 
 /// Lines that are read at most: a Story of a large account has tens of thousands of viewers.
 pub const LINES_MAX: usize = 200_000;
+/// Bad lines that are told one by one.
+const BAD_MAX: usize = 1_000;
 /// A name that nobody has answered to for so long may be another person's by now, in ms.
 const NAME_TRUSTED_MS: i64 = 90 * DAY_MS;
 /// Observations in one publish.
@@ -74,7 +76,18 @@ pub fn read_lines(text: &str) -> (Vec<Line>, Vec<BadLine>) {
         bad.push(BadLine { number: LINES_MAX + 1, problem });
         good.truncate(LINES_MAX);
     }
+    if bad.len() > BAD_MAX {
+        let problem = format!("and {} lines more that are none", bad.len() - BAD_MAX);
+        let number = bad[BAD_MAX].number;
+        bad.truncate(BAD_MAX);
+        bad.push(BadLine { number, problem });
+    }
     (good, bad)
+}
+
+/// The beginning of what somebody wrote, for telling them.
+fn shown(text: &str) -> String {
+    text.chars().take(40).collect()
 }
 
 fn pasted(text: &str) -> (Vec<Line>, Vec<BadLine>) {
@@ -90,7 +103,10 @@ fn pasted(text: &str) -> (Vec<Line>, Vec<BadLine>) {
             }
             Some(_) => bad.push(BadLine {
                 number: n + 1,
-                problem: format!("{:?} is neither a name nor a #tag: one name a line, tags behind it", others[0]),
+                problem: format!(
+                    "{:?} is neither a name nor a #tag: one name a line, tags behind it",
+                    shown(others[0])
+                ),
             }),
             None => bad.push(not_a_name(n + 1, name)),
         }
@@ -107,7 +123,8 @@ fn table(text: &str) -> (Vec<Line>, Vec<BadLine>) {
     };
     let column = |name: &str| head.iter().position(|column| column == name);
     let Some(name_at) = column("username") else {
-        let problem = format!("no column `username` among {}: name it in the first line", head.join(", "));
+        let names: Vec<String> = head.iter().take(10).map(|name| shown(name)).collect();
+        let problem = format!("no column `username` among {}: name it in the first line", names.join(", "));
         return (good, vec![BadLine { number: 1, problem }]);
     };
     let tags_at = column("tags");
@@ -133,8 +150,7 @@ fn table(text: &str) -> (Vec<Line>, Vec<BadLine>) {
 }
 
 fn not_a_name(number: usize, name: &str) -> BadLine {
-    let shown: String = name.chars().take(40).collect();
-    let problem = format!("{shown:?} is no user name: 1 to 30 letters, digits, points and underscores");
+    let problem = format!("{:?} is no user name: 1 to 30 letters, digits, points and underscores", shown(name));
     BadLine { number, problem }
 }
 
@@ -292,7 +308,37 @@ mod tests {
         assert_ne!(interaction(&other, &line("mila", &[]), ViewerId::new("7")).id, one.id);
     }
 
+    #[test]
+    fn files_that_are_no_lists_end_and_are_bounded() {
+        for (name, text) in [
+            ("one name for ever", "a".repeat(5_000_000)),
+            ("quotes that never close", format!("username,tags\n\"{}", "a,\n".repeat(500_000))),
+            ("quotes alone", format!("username,tags\n{}", "\"".repeat(2_000_000))),
+            ("a million columns", format!("username{}\n{}", ",x".repeat(500_000), ",".repeat(500_000))),
+            ("a million short lines", "a\n".repeat(1_000_000)),
+            ("a million bad lines", "!\n".repeat(500_000)),
+            ("a million tags", format!("ada {}", "#a ".repeat(500_000))),
+            ("carriage returns", "\r".repeat(1_000_000)),
+            ("zeros", "username,\0\n\0,\0\n".repeat(100_000)),
+            ("marks of byte order", "\u{feff}username,tags\n".repeat(100_000)),
+        ] {
+            let begun = std::time::Instant::now();
+            let (good, bad) = read_lines(&text);
+            assert!(begun.elapsed().as_secs() < 20, "{name}: {:?}", begun.elapsed());
+            assert!(good.len() <= LINES_MAX, "{name}: {}", good.len());
+            let told: usize = bad.iter().map(|bad| bad.problem.len()).sum();
+            assert!(bad.len() <= BAD_MAX + 1 && told < 400_000, "{name}: {} problems, {told} bytes", bad.len());
+        }
+    }
+
     proptest! {
+        #[test]
+        fn whatever_is_pasted_is_read(text in any::<String>(), table in any::<bool>()) {
+            let text = if table { format!("username,tags\n{text}") } else { text };
+            let (good, _) = read_lines(&text);
+            prop_assert!(good.iter().all(|line| !line.username.is_empty()));
+        }
+
         #[test]
         fn every_line_is_read_or_named(text in "([a-zA-Z@#.,_ \"é]{0,20}\n){0,12}") {
             let (good, bad) = read_lines(&text);

@@ -142,7 +142,7 @@ fn sample(
         occurred: now,
         received: now,
         standby: false,
-        body: Body::StoryInsights(StoryInsights { media_id: story.id.clone(), metrics }),
+        body: Body::StoryInsights(StoryInsights { media_id: story.id.clone(), posted: Some(story.posted), metrics }),
         raw: None,
     }
 }

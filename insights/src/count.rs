@@ -128,6 +128,11 @@ impl Counting<'_> {
         }
     }
 
+    /// The hour of the day in the brand's time zone, `00` to `23`.
+    fn hour(&self, at: Timestamp) -> String {
+        format!("{:02}", at.weekday_and_hour_in(self.zone).1)
+    }
+
     /// An answer, on the day of the question.
     fn answered(&mut self, open: &Open, at: Timestamp, who: &str, by: &[(&str, &str)]) {
         let took = at.since(open.asked);
@@ -206,7 +211,8 @@ fn questions(counting: &mut Counting<'_>, moments: &[(Timestamp, Moment<'_>)], s
                 // Who writes again before anybody answered asks still the same; after a machine's answer, anew.
                 if open.as_ref().is_none_or(|open| open.bot) {
                     open = Some(Open { asked: *at, bot: false });
-                    counting.add(*at, "questions", &[]);
+                    let hour = counting.hour(*at);
+                    counting.add(*at, "questions", &[("hour", &hour)]);
                 }
                 continue;
             }
@@ -216,7 +222,8 @@ fn questions(counting: &mut Counting<'_>, moments: &[(Timestamp, Moment<'_>)], s
         };
         let Some(waiting) = &mut open else { continue };
         if !waiting.bot && at.since(waiting.asked) <= PROMPT_MS {
-            counting.add(waiting.asked, "prompt", &[]);
+            let hour = counting.hour(waiting.asked);
+            counting.add(waiting.asked, "prompt", &[("hour", &hour)]);
         }
         if !waiting.bot && at.since(waiting.asked) <= sla_ms {
             counting.add(waiting.asked, "in_time", &[]);

@@ -6,8 +6,6 @@
 //! 1945; Ramdas, Grünwald, Vovk, Shafer, *Game-Theoretic Statistics and Safe Anytime-Valid Inference*, Statistical Science 2023). The
 //! bets are mixed over several sizes of the difference, and over both sides.
 
-use afterglow_domain::{DerivedId as _, InteractionId, ViewerKey};
-
 /// Sizes of a difference on which is bet: the chance that of a pair that differs it is this arm's viewer who did.
 const BETS: [f64; 5] = [0.53, 0.56, 0.6, 0.65, 0.75];
 
@@ -21,7 +19,7 @@ pub struct Arm {
 }
 
 /// What a comparison comes to.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Comparison {
     /// The second arm's share less the first's; `None` while an arm is empty.
     pub lift: Option<f64>,
@@ -29,18 +27,10 @@ pub struct Comparison {
     pub evidence: f64,
     /// Pairs that differed so far.
     pub differing: u64,
-}
-
-/// Which of `arms` arms a viewer is in, by chance but always the same; `None` for those who are held out. `holdout_percent` and
-/// `arms` ≥ 1 split everybody.
-pub fn arm_of(experiment: &str, viewer: &ViewerKey, arms: u32, holdout_percent: u32) -> Option<u32> {
-    let digest = InteractionId::derive(&["experiment", experiment, viewer.account.as_str(), viewer.viewer.as_str()]);
-    let (high, low) = digest.uuid().as_u64_pair();
-    // Two independent parts of the digest: who is held out says nothing of the arm.
-    if high % 100 < u64::from(holdout_percent.min(100)) {
-        return None;
-    }
-    u32::try_from((low & 0xffff_ffff) % u64::from(arms.max(1))).ok()
+    /// Of these, those in which the second arm's viewer did it.
+    pub won: u64,
+    /// Pairs that did not differ.
+    pub tied: u64,
 }
 
 /// Compares two arms whose viewers came in turn: `outcomes` in the order in which they were taken in, each with its arm (0 or 1) and
@@ -48,7 +38,7 @@ pub fn arm_of(experiment: &str, viewer: &ViewerKey, arms: u32, holdout_percent: 
 pub fn compare(outcomes: impl IntoIterator<Item = (u32, bool)>) -> Comparison {
     let (mut arms, mut waiting) = ([Arm::default(); 2], [Vec::new(), Vec::new()]);
     let mut wealth = [[1.0_f64; BETS.len()]; 2];
-    let (mut differing, mut evidence) = (0, 1.0_f64);
+    let (mut differing, mut won, mut tied, mut evidence) = (0, 0, 0, 1.0_f64);
     for (arm, did) in outcomes {
         let (Some(one), other) = (arms.get_mut(arm as usize), 1 - arm.min(1) as usize) else { continue };
         one.viewers += 1;
@@ -58,15 +48,17 @@ pub fn compare(outcomes: impl IntoIterator<Item = (u32, bool)>) -> Comparison {
             continue;
         };
         if partner == did {
+            tied += 1;
             continue;
         }
         differing += 1;
         // Whether it is the second arm's viewer who did.
         let second = did == (arm == 1);
+        won += u64::from(second);
         for (side, wealths) in wealth.iter_mut().enumerate() {
-            let won = second == (side == 1);
+            let right = second == (side == 1);
             for (wealth, bet) in wealths.iter_mut().zip(BETS) {
-                *wealth *= 2.0 * if won { bet } else { 1.0 - bet };
+                *wealth *= 2.0 * if right { bet } else { 1.0 - bet };
             }
         }
         let mixed = wealth.iter().flatten().sum::<f64>() / f64::from(u32::try_from(2 * BETS.len()).unwrap_or(1));
@@ -74,7 +66,7 @@ pub fn compare(outcomes: impl IntoIterator<Item = (u32, bool)>) -> Comparison {
     }
     let share = |arm: Arm| (arm.viewers > 0).then(|| ratio(arm.did, arm.viewers));
     let lift = share(arms[1]).zip(share(arms[0])).map(|(second, first)| second - first);
-    Comparison { lift, evidence, differing }
+    Comparison { lift, evidence, differing, won, tied }
 }
 
 /// The split is not the one that was meant.
@@ -84,15 +76,23 @@ pub struct Mismatch {
     pub chance: f64,
 }
 
-/// Whether two arms that were to be of equal size are too uneven for chance (below 1 in 1,000): then something sorts viewers, and no
-/// comparison says anything (Fabijan et al., *Diagnosing Sample Ratio Mismatch in Online Controlled Experiments*, KDD 2019).
-pub fn mismatch(first: u64, second: u64) -> Option<Mismatch> {
-    let (a, b) = (real(first), real(second));
-    if first + second == 0 {
+/// Whether arms are too far from their shares for chance (below 1 in 1,000): then something sorts viewers, and no comparison says
+/// anything (Fabijan et al., *Diagnosing Sample Ratio Mismatch in Online Controlled Experiments*, KDD 2019). Each arm's viewers, with
+/// its share in any unit. Of more than two arms the most uneven one is looked at, and its chance taken so many times (Bonferroni).
+pub fn mismatch(arms: &[(u64, u32)]) -> Option<Mismatch> {
+    let (viewers, shares) = arms.iter().fold((0, 0), |(n, of), (viewers, share)| (n + viewers, of + u64::from(*share)));
+    if viewers == 0 || shares == 0 {
         return None;
     }
-    let z = (a - b).abs() / (a + b).sqrt();
-    let chance = two_sided(z);
+    let chances = arms.iter().map(|(seen, share)| {
+        let share = ratio(u64::from(*share), shares);
+        let spread = (real(viewers) * share * (1.0 - share)).sqrt();
+        let off = (real(*seen) - real(viewers) * share).abs();
+        if spread > 0.0 { two_sided(off / spread) } else { 1.0 }
+    });
+    // Two arms are one question asked twice.
+    let questions = if arms.len() == 2 { 1.0 } else { real(arms.len() as u64) };
+    let chance = (chances.fold(1.0, f64::min) * questions).min(1.0);
     (chance < 0.001).then_some(Mismatch { chance })
 }
 
@@ -157,7 +157,7 @@ fn below(z: f64) -> f64 {
     if z < 0.0 { tail } else { 1.0 - tail }
 }
 
-fn real(n: u64) -> f64 {
+pub(crate) fn real(n: u64) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "counts of people are below 2^52")]
     let real = n as f64;
     real
@@ -184,7 +184,7 @@ fn two_sided(z: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use afterglow_domain::{AccountId, ViewerId};
+    use afterglow_domain::{AccountId, ViewerId, ViewerKey, arm_of};
     use rand::rngs::StdRng;
     use rand::{RngExt as _, SeedableRng as _};
 
@@ -238,28 +238,50 @@ mod tests {
             (10, 40, true),
             (5_000, 0, true),
         ] {
-            assert_eq!(mismatch(first, second).is_some(), caught, "{first} {second}");
+            assert_eq!(mismatch(&[(first, 1), (second, 1)]).is_some(), caught, "{first} {second}");
+        }
+        for (seen, caught) in
+            [([8_000, 1_000, 1_000], false), ([8_000, 1_200, 800], true), ([3_400, 3_300, 3_300], true)]
+        {
+            let shares = [80, 10, 10];
+            let arms: Vec<(u64, u32)> = seen.into_iter().zip(shares).collect();
+            assert_eq!(mismatch(&arms).is_some(), caught, "{arms:?}");
         }
     }
 
+    /// Splits of every hundredth viewer by their shares: of 2,000, two are called uneven by chance.
     #[test]
-    fn assignment_is_stable_even_and_independent_of_other_experiments() {
-        let viewer = |n: u32| ViewerKey { account: AccountId::new("1"), viewer: ViewerId::new(n.to_string()) };
-        let (mut arms, mut out, mut both) = ([0_u64; 2], 0, 0);
-        for n in 0..20_000 {
-            match arm_of("a", &viewer(n), 2, 10) {
-                None => out += 1,
-                Some(arm) => {
-                    assert_eq!(arm_of("a", &viewer(n), 2, 10), Some(arm));
-                    arms[arm as usize] += 1;
-                    both += u64::from(arm_of("b", &viewer(n), 2, 0) == Some(arm));
-                }
+    fn an_even_split_is_seldom_called_uneven() {
+        let mut dice = StdRng::seed_from_u64(7);
+        let called = (0..2_000).filter(|_| {
+            let mut arms = [(0, 50), (0, 40), (0, 10)];
+            for _ in 0..1_000 {
+                let place = match dice.random_range(0..100_u32) {
+                    0..50 => 0,
+                    50..90 => 1,
+                    _ => 2,
+                };
+                arms[place].0 += 1;
             }
+            mismatch(&arms).is_some()
+        });
+        let called = called.count();
+        assert!(called <= 8, "{called} of 2000");
+    }
+
+    #[test]
+    fn assignment_is_even_and_independent_of_other_experiments() {
+        let viewer = |n: u32| ViewerKey { account: AccountId::new("1"), viewer: ViewerId::new(n.to_string()) };
+        let (mut arms, mut both) = ([0_u64; 2], 0);
+        for n in 0..20_000 {
+            let Some(arm) = arm_of("a", &viewer(n), &[45, 45], 10) else { continue };
+            arms[arm] += 1;
+            both += u64::from(arm_of("b", &viewer(n), &[1, 1], 0) == Some(arm));
         }
-        assert!(mismatch(arms[0], arms[1]).is_none(), "{arms:?}");
-        assert!((1_800..2_200).contains(&out), "{out}");
-        assert!(mismatch(both, arms[0] + arms[1] - both).is_none(), "{both}");
-        assert_eq!(arm_of("a", &viewer(1), 1, 0), Some(0), "one variant only");
+        let out = 20_000 - arms[0] - arms[1];
+        assert!(mismatch(&[(arms[0], 45), (arms[1], 45), (out, 10)]).is_none(), "{arms:?}, {out} held out");
+        assert!(mismatch(&[(both, 1), (arms[0] + arms[1] - both, 1)]).is_none(), "{both}");
+        assert_eq!(arm_of("a", &viewer(1), &[1], 0), Some(0), "one variant only");
         assert_eq!(compare([(0, true), (0, false)]).lift, None, "one variant only");
     }
 }

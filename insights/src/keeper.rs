@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use afterglow_domain::{AccountId, BrandSettings, CONFIRMATION, Clock, ViewerId, ViewerKey};
 use afterglow_runtime::error_chain;
-use afterglow_store::{Brand, BrandStore, KpiChange, Store, StoreError, WrittenSend};
+use afterglow_store::{Brand, BrandStore, Exposed, KpiChange, Store, StoreError, WrittenSend};
 use tokio_util::sync::CancellationToken;
 
 use crate::count::{Counts, Fate, History, Written, count};
+use crate::outcome;
 
 /// One process counts for all; in ms.
 const LEASE: (&str, i64) = ("kpis", 60_000);
@@ -106,13 +107,19 @@ async fn recount(
         .into_iter()
         .map(|(viewer, json)| (viewer, serde_json::from_str(&json).unwrap_or_default()))
         .collect();
+    let mut exposures = HashMap::<ViewerKey, Vec<Exposed>>::new();
+    for exposed in scoped.exposures_of(viewers).await? {
+        exposures.entry(exposed.viewer.clone()).or_default().push(exposed);
+    }
     let mut counted = Vec::with_capacity(viewers.len());
+    let mut noted = Vec::new();
     for viewer in viewers {
         let history = history(scoped, viewer, unreachable).await?;
         // A person who was forgotten has no history; what they added stays, and says nothing of them.
         if history.happened.is_empty() {
             continue;
         }
+        noted.extend(outcome::noted(&history, exposures.remove(viewer).unwrap_or_default()));
         let known = before.get(viewer).cloned().unwrap_or_default();
         let now = counts_of(&history, viewer, brand, &known);
         let changes = now.since(&known);
@@ -122,6 +129,8 @@ async fn recount(
         let counts = serde_json::to_string(&now).unwrap_or_default(); // texts and numbers always serialise
         counted.push(KpiChange { viewer: viewer.clone(), counts, changes });
     }
+    // First: were it not to come to the head, the same is noted again.
+    scoped.note_outcomes(&noted).await?;
     scoped.count_kpis(&counted, head).await
 }
 

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use crate::kpi::{Figures, Kpi, KpiName, Sums, figures};
+use crate::trial::Trial;
 
 /// What to do about a play or snippet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -63,6 +64,8 @@ pub struct WeeklyReport {
     pub snippets: Vec<Line>,
     /// By whoever answered.
     pub operators: BTreeMap<String, Figures>,
+    /// What was tried on viewers in the week, as it stood at its end.
+    pub experiments: Vec<Trial>,
 }
 
 /// The material of a week.
@@ -78,6 +81,8 @@ pub struct Week {
     pub snippets: BTreeMap<String, Sums>,
     /// By operator.
     pub operators: BTreeMap<String, Sums>,
+    /// What was tried on viewers.
+    pub experiments: Vec<Trial>,
 }
 
 /// Writes the report of a week. `stops_percent`: how many of 100 may say stop, as the brand's `safety` has it.
@@ -102,6 +107,7 @@ pub fn weekly(brand: &str, (since, until): (&str, &str), week: &Week, stops_perc
         plays: lines(&week.plays),
         snippets: lines(&week.snippets),
         operators: week.operators.iter().map(|(who, sums)| (who.clone(), figures(sums))).collect(),
+        experiments: week.experiments.clone(),
         all,
     }
 }
@@ -150,6 +156,25 @@ impl WeeklyReport {
             let (half, most) = (&figures[&KpiName::PersonResponseP50], &figures[&KpiName::PersonResponseP90]);
             let _ = writeln!(text, "| {who} | {half} | {most} |");
         }
+        if !self.experiments.is_empty() {
+            text.push_str("\n## Experiments\n");
+        }
+        for trial in &self.experiments {
+            let _ = write!(text, "\n**{}**: {}\n\n", trial.name, trial.hypothesis);
+            for lift in &trial.lifts {
+                let by = lift.lift.map_or_else(|| "unknown".to_owned(), |by| format!("{:+.1} points", by * 100.0));
+                let (low, high) = (lift.interval.low * 100.0, lift.interval.high * 100.0);
+                let verdict = lift.verdict.as_str();
+                let _ = writeln!(
+                    text,
+                    "- {} beside {}: {by}, between {low:+.1} and {high:+.1}: {verdict}",
+                    lift.arm, lift.than
+                );
+            }
+            for doubt in &trial.doubts {
+                let _ = writeln!(text, "- {doubt}");
+            }
+        }
         text.push_str(
             "\nEvery share stands with what it is a share of; what cannot be said is unknown. The definitions: docs/kpis.md.\n",
         );
@@ -186,6 +211,7 @@ mod tests {
             ]),
             snippets: BTreeMap::new(),
             operators: BTreeMap::from([("ada".into(), sums(&[("person_class_09", 6)]))]),
+            experiments: Vec::new(),
         };
         let report = weekly("Lumen", ("2026-11-16", "2026-11-22"), &week, 2.0);
         let advised: Vec<_> = report.plays.iter().map(|line| (line.item.as_str(), line.advice)).collect();

@@ -53,10 +53,13 @@ fn play_facts(intent: &Intent, case: &Case) -> Option<PlayFacts> {
 fn said(intent: &Intent, case: &Case, step: &Step, rollout: Rollout) -> PlayFacts {
     let brand = Brand::of(&case.brand_name, &case.settings);
     let none = PlayFacts { closed: step.closed, ..PlayFacts::saying(rollout, "") };
-    let Some(snippet) = case.settings.snippets.get(&step.say) else { return none };
-    match compose((&step.say, snippet), &brand, intent.language, case.username.as_deref()) {
+    // What an experiment chose is said as long as the document has it; then the step says what it always does.
+    let tried = intent.say.as_ref().filter(|say| case.settings.snippets.contains_key(*say));
+    let say = tried.unwrap_or(&step.say);
+    let Some(snippet) = case.settings.snippets.get(say) else { return none };
+    match compose((say, snippet), &brand, intent.language, case.username.as_deref()) {
         Ok(OutboundMessage { text, quick_replies, made_from }) => PlayFacts { text, quick_replies, made_from, ..none },
-        Err(error) => PlayFacts { problem: Some(format!("snippet {:?}: {error}", step.say)), ..none },
+        Err(error) => PlayFacts { problem: Some(format!("snippet {say:?}: {error}")), ..none },
     }
 }
 

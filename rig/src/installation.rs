@@ -40,6 +40,10 @@ pub enum Service {
     Scorer,
     /// Judges and sends.
     Responder,
+    /// Where people work.
+    Console,
+    /// What other systems are told.
+    Crm,
 }
 
 impl Service {
@@ -50,6 +54,8 @@ impl Service {
             Service::Ingest => "ingest",
             Service::Scorer => "scorer",
             Service::Responder => "responder",
+            Service::Console => "console",
+            Service::Crm => "crm",
         }
     }
 
@@ -121,6 +127,22 @@ pub fn now() -> Timestamp {
 
 fn free_port() -> anyhow::Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
+
+/// Makes traffic of accounts.
+#[derive(Debug, Clone)]
+pub struct TrafficSource {
+    accounts: Vec<account::Account>,
+}
+
+impl TrafficSource {
+    /// Lifelike traffic, `rate` events a second for a time, beginning now.
+    pub fn traffic(&self, seed: u64, rate: f64, span: Duration) -> Vec<PlannedWebhook> {
+        let millis = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
+        let mut options = TrafficOptions::new(self.accounts.clone(), seed, now(), rate, Extent::Millis(millis));
+        (options.story_every_ms, options.late) = (30_000, 0);
+        options.plan().take_while(|webhook| webhook.at_ms <= millis).collect()
+    }
 }
 
 impl Installation {
@@ -210,6 +232,7 @@ impl Installation {
             resident: sum.resident + one.resident,
             peak: sum.peak + one.peak,
             handles: sum.handles + one.handles,
+            threads: sum.threads + one.threads,
         })
     }
 
@@ -289,10 +312,12 @@ impl Installation {
         rate: f64,
         span: Duration,
     ) -> Vec<PlannedWebhook> {
-        let millis = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
-        let mut options = TrafficOptions::new(accounts, seed, now(), rate, Extent::Millis(millis));
-        (options.story_every_ms, options.late) = (30_000, 0);
-        options.plan().take_while(|webhook| webhook.at_ms <= millis).collect()
+        TrafficSource { accounts }.traffic(seed, rate, span)
+    }
+
+    /// What makes traffic of all accounts, to be used beside the installation.
+    pub fn source(&self) -> TrafficSource {
+        TrafficSource { accounts: self.sim.accounts().to_vec() }
     }
 
     /// Replies to which an answer was due and none came. Excused is who said stop, or was taken over, at any later time.

@@ -15,6 +15,7 @@
 //! | `installation` | several members of each service, beside a simulated Meta |
 //! | `reckoning` | whether what was answered 200 is there, once, and whether anybody was written to who should not have been |
 //! | `percentile` | percentiles of durations |
+//! | `trend` | whether a figure stays flat |
 
 mod balancer;
 mod chaos;
@@ -25,14 +26,16 @@ mod percentile;
 mod process;
 mod reckoning;
 mod servers;
+mod trend;
 mod usage;
 
 pub use balancer::Balancer;
 pub use chaos::{Aftermath, Chaos, Fault};
-pub use installation::{Installation, Layout, Service, now};
+pub use installation::{Installation, Layout, Service, TrafficSource, now};
 pub use link::{Link, Weather};
 pub use percentile::percentile;
 pub use process::{Process, Signal};
 pub use reckoning::{Reckoning, Told};
 pub use servers::{PrivateServers, Server};
+pub use trend::Trend;
 pub use usage::Usage;

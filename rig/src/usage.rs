@@ -17,6 +17,8 @@ pub struct Usage {
     pub peak: u64,
     /// Open file handles, sockets among them.
     pub handles: u64,
+    /// Threads.
+    pub threads: u64,
 }
 
 impl Usage {
@@ -27,15 +29,16 @@ impl Usage {
         let fields: Vec<&str> = stat.rsplit_once(") ").map_or("", |(_, rest)| rest).split(' ').collect();
         let ticks = |n: usize| fields.get(n).and_then(|text| text.parse::<u32>().ok()).unwrap_or(0);
         let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-        let kib = |name: &str| {
+        let number = |name: &str| {
             let line = status.lines().find_map(|line| line.strip_prefix(name));
             line.and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or(0)
         };
         Self {
             cpu: TICK * (ticks(11) + ticks(12)),
-            resident: kib("VmRSS:") * 1024,
-            peak: kib("VmHWM:") * 1024,
+            resident: number("VmRSS:") * 1024,
+            peak: number("VmHWM:") * 1024,
             handles: fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, |entries| entries.count() as u64),
+            threads: number("Threads:"),
         }
     }
 
@@ -49,6 +52,7 @@ impl Usage {
             sum.resident += one.resident;
             sum.peak += one.peak;
             sum.handles += one.handles;
+            sum.threads += one.threads;
             for task in fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten() {
                 let children = fs::read_to_string(task.path().join("children")).unwrap_or_default();
                 all.extend(children.split_whitespace().filter_map(|child| child.parse::<u32>().ok()));
@@ -65,7 +69,10 @@ mod tests {
     #[test]
     fn this_process_has_used_something() {
         let usage = Usage::of(std::process::id());
-        assert!(usage.resident > 0 && usage.peak >= usage.resident && usage.handles > 2, "{usage:?}");
+        assert!(
+            usage.resident > 0 && usage.peak >= usage.resident && usage.handles > 2 && usage.threads > 0,
+            "{usage:?}"
+        );
         assert_eq!(Usage::of(u32::MAX), Usage::default());
         assert!(Usage::of_tree(std::process::id()).resident >= usage.resident / 2);
     }

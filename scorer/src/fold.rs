@@ -7,7 +7,7 @@ use afterglow_domain::{Intent, InteractionId, Segment, Timestamp};
 use afterglow_rules::{EvaluationError, Rulebook};
 use afterglow_store::{FoldInput, FoldOutput, OutboxMessage, ViewerFold, ViewerRow};
 
-use crate::plays::{Before, intents_for};
+use crate::plays::{Before, Wishes, wishes_for};
 use crate::rulebooks::Rulebooks;
 use crate::standing::{next_change, standing};
 use crate::state::ViewerState;
@@ -22,9 +22,10 @@ pub(crate) fn fold(input: FoldInput<'_>, now: Timestamp, rulebooks: &Rulebooks, 
     for viewer in input.viewers {
         let rulebook = rulebooks.of(&viewer.brand);
         match folded(viewer, &rulebook, now) {
-            Ok((row, intents)) => {
+            Ok((row, wishes)) => {
                 output.viewers.push(row);
-                output.outbox.extend(intents.iter().filter_map(|intent| message(intent, traces)));
+                output.outbox.extend(wishes.intents.iter().filter_map(|intent| message(intent, traces)));
+                output.exposures.extend(wishes.exposures);
             }
             Err(error) => tracing::error!(%error, "a stored viewer state cannot be read or written"),
         }
@@ -32,19 +33,21 @@ pub(crate) fn fold(input: FoldInput<'_>, now: Timestamp, rulebooks: &Rulebooks, 
     output
 }
 
-fn folded(viewer: ViewerFold<'_>, rulebook: &Rulebook, now: Timestamp) -> serde_json::Result<(ViewerRow, Vec<Intent>)> {
+fn folded(viewer: ViewerFold<'_>, rulebook: &Rulebook, now: Timestamp) -> serde_json::Result<(ViewerRow, Wishes)> {
     let ViewerFold { key, brand, before, new } = viewer;
     let mut state: ViewerState = match &before {
         Some(row) => serde_json::from_str(&row.state)?,
         None => ViewerState::default(),
     };
-    let mut intents = Vec::new();
+    let mut wishes = Wishes::default();
     for interaction in new {
         // A rule that fails holds its play back, is counted, and stops nothing else.
         let stood = Before::of(&state, rulebook, interaction.occurred).unwrap_or_else(|error| failed(&error, None));
         state.apply(interaction, &rulebook.scoring);
-        let wished = intents_for(interaction, stood.as_ref(), &state, rulebook, now);
-        intents.extend(wished.unwrap_or_else(|error| failed(&error, Vec::new())));
+        let new_ones = wishes_for(interaction, stood.as_ref(), &state, rulebook, now);
+        let Wishes { intents, exposures } = new_ones.unwrap_or_else(|error| failed(&error, Wishes::default()));
+        wishes.intents.extend(intents);
+        wishes.exposures.extend(exposures);
     }
     let last = before.map(|row| (row.segment, row.tags));
     let blank = ViewerRow {
@@ -65,7 +68,7 @@ fn folded(viewer: ViewerFold<'_>, rulebook: &Rulebook, now: Timestamp) -> serde_
         review: None,
     };
     let as_of = state.as_of();
-    Ok((row_of(&state, rulebook, last, as_of, blank)?, intents))
+    Ok((row_of(&state, rulebook, last, as_of, blank)?, wishes))
 }
 
 /// The row of a state, as of `at`. If a rule fails, segment and tags stay as they were last.

@@ -40,7 +40,7 @@ mod whatif;
 
 pub use decayed::DecayedSum;
 pub use explain::{Contribution, Explanation, Prospect, explain};
-pub use plays::{Before, intents_for};
+pub use plays::{Before, Wishes, intents_for, wishes_for};
 pub use replay::{Difference, Replay, Replayed};
 pub use retention::RetentionKeeper;
 pub use rulebooks::Rulebooks;

@@ -2,8 +2,8 @@
 //! judge.
 
 use afterglow_domain::{
-    Body, CONFIRMATION, ConsentState, Intent, Interaction, Language, PlayId, Rollout, Segment, Span, Step, Timestamp,
-    ViewerId, ViewerKey, opt_out,
+    Body, BrandId, CONFIRMATION, ConsentState, Exposure, HOLDOUT, Intent, Interaction, Language, PlayId, Rollout,
+    Segment, Span, Step, Timestamp, ViewerId, ViewerKey, opt_out,
 };
 use afterglow_rules::{CompiledPlay, EvaluationError, Happening, Rulebook};
 
@@ -30,8 +30,16 @@ impl Before {
     }
 }
 
-/// The wishes that one new interaction makes: that of the first play that fits and works for this viewer, with all of its
-/// steps, and those of plays that only show what they would do. `state` already holds the interaction.
+/// What one new interaction leads to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wishes {
+    /// What is to be said.
+    pub intents: Vec<Intent>,
+    /// The experiments by which the viewer is taken in; those who are held out have no wish beside it.
+    pub exposures: Vec<Exposure>,
+}
+
+/// The wishes that one new interaction makes, without what they tell of experiments.
 pub fn intents_for(
     interaction: &Interaction,
     before: Option<&Before>,
@@ -39,9 +47,22 @@ pub fn intents_for(
     rulebook: &Rulebook,
     now: Timestamp,
 ) -> Result<Vec<Intent>, EvaluationError> {
-    let Some(viewer) = interaction.viewer.clone() else { return Ok(Vec::new()) };
+    wishes_for(interaction, before, state, rulebook, now).map(|wishes| wishes.intents)
+}
+
+/// The wishes that one new interaction makes: that of the first play that fits and works for this viewer, with all of its
+/// steps, and those of plays that only show what they would do. `state` already holds the interaction.
+pub fn wishes_for(
+    interaction: &Interaction,
+    before: Option<&Before>,
+    state: &ViewerState,
+    rulebook: &Rulebook,
+    now: Timestamp,
+) -> Result<Wishes, EvaluationError> {
+    let nothing = Wishes::default();
+    let Some(viewer) = interaction.viewer.clone() else { return Ok(nothing) };
     if !interaction.is_contact() {
-        return Ok(Vec::new());
+        return Ok(nothing);
     }
     let text = interaction.body.text().unwrap_or_default();
     let said = opt_out::classify(text);
@@ -49,16 +70,17 @@ pub fn intents_for(
     match said {
         // "Stop" asks for silence: all that may be said is that it was heard. In public it is said to nobody.
         Some(ConsentState::OptedOut) if rulebook.confirms_stops && speaks_of_consent(&interaction.body) => {
-            return Ok(vec![wish.of(&PlayId::new(CONFIRMATION), &Step::default(), 0, None)]);
+            let confirmation = wish.of(&PlayId::new(CONFIRMATION), &Step::default(), 0, None);
+            return Ok(Wishes { intents: vec![confirmation], ..nothing });
         }
-        Some(ConsentState::OptedOut | ConsentState::Ambiguous) => return Ok(Vec::new()),
-        Some(ConsentState::OptedIn) if !speaks_of_consent(&interaction.body) => return Ok(Vec::new()),
+        Some(ConsentState::OptedOut | ConsentState::Ambiguous) => return Ok(nothing),
+        Some(ConsentState::OptedIn) if !speaks_of_consent(&interaction.body) => return Ok(nothing),
         Some(ConsentState::OptedIn) | None => {}
     }
     let welcome = said == Some(ConsentState::OptedIn);
     let mut candidates = rulebook.plays().filter(|play| play.rule.on.opted_in == welcome).peekable();
     if candidates.peek().is_none() {
-        return Ok(Vec::new());
+        return Ok(nothing);
     }
     let at = interaction.occurred;
     let (segment, _) = segment_at(state, rulebook, at)?;
@@ -70,7 +92,8 @@ pub fn intents_for(
         payload: interaction.body.payload().unwrap_or_default(),
     });
     let mut tags: Option<Vec<&str>> = None;
-    let mut intents = Vec::new();
+    let key = ViewerKey { account: interaction.account.clone(), viewer: wish.viewer.clone() };
+    let mut wishes = nothing;
     for play in candidates {
         if play.rule.on.tag_added.is_some() && tags.is_none() {
             tags = Some(rulebook.tags(&told)?);
@@ -79,18 +102,61 @@ pub fn intents_for(
             continue;
         }
         let Some(fit) = play.fits(&told)? else { continue };
-        let key = ViewerKey { account: interaction.account.clone(), viewer: wish.viewer.clone() };
         if !play.rule.rollout.includes(&play.rule.name, &key) {
             continue;
         }
         let language = fit.language.or_else(|| Language::guess(text));
-        let steps = play.rule.steps();
-        intents.extend((0..).zip(steps.iter()).map(|(n, step)| wish.of(&play.rule.name, step, n, language)));
-        if play.rule.rollout != Rollout::Shadow {
-            break; // one answer to one interaction
+        let speaks = play.rule.rollout != Rollout::Shadow;
+        let tried = if speaks {
+            Tried::of(rulebook, &play.rule.name, (&interaction.brand, &key), at)
+        } else {
+            Tried::default()
+        };
+        if !tried.held_out {
+            let steps = play.rule.steps();
+            wishes.intents.extend((0..).zip(steps.iter()).map(|(n, step)| Intent {
+                say: tried.says.iter().find(|(tried, _)| *tried == n).map(|(_, say)| say.clone()),
+                ..wish.of(&play.rule.name, step, n, language)
+            }));
+        }
+        wishes.exposures.extend(tried.exposures);
+        if speaks {
+            break; // one answer to one interaction; who is held out gets none, from no other play either
         }
     }
-    Ok(intents)
+    Ok(wishes)
+}
+
+/// What experiments make of a play that would speak.
+#[derive(Default)]
+struct Tried {
+    exposures: Vec<Exposure>,
+    /// Steps, from 0, with what is said instead.
+    says: Vec<(u8, String)>,
+    held_out: bool,
+}
+
+impl Tried {
+    /// By when the interaction happened, not by when it came: replayed, it is the same.
+    fn of(rulebook: &Rulebook, play: &PlayId, (brand, viewer): (&BrandId, &ViewerKey), at: Timestamp) -> Self {
+        let mut tried = Self::default();
+        for experiment in rulebook.experiments_on(play, at) {
+            let arm = experiment.arm_of(viewer);
+            tried.held_out |= arm.is_none();
+            if let Some(arm) = arm.filter(|arm| !arm.say.is_empty()) {
+                tried.says.push((experiment.step.saturating_sub(1), arm.say.clone()));
+            }
+            tried.exposures.push(Exposure {
+                brand: brand.clone(),
+                experiment: experiment.name.clone(),
+                viewer: viewer.clone(),
+                arm: arm.map_or(HOLDOUT, |arm| &arm.name).to_owned(),
+                shape: experiment.shape(),
+                at,
+            });
+        }
+        tried
+    }
 }
 
 /// An interaction that may be answered.
@@ -115,6 +181,7 @@ impl Wish<'_> {
             // A comment has one private reply; later steps need a conversation.
             comment_id: comment_of(body).filter(|_| n == 0),
             step: n,
+            say: None,
             due: (step.after > Span::default()).then(|| occurred.plus(step.after.millis())),
             language,
             person: None,

@@ -6,13 +6,14 @@ use afterglow_domain::{Kind, Scoring, WindowRule};
 use afterglow_meta::webhook::FIELDS;
 
 /// Kinds that no webhook brings, with what does.
-const OTHERS: [(Kind, &str); 6] = [
+const OTHERS: [(Kind, &str); 7] = [
     (Kind::ObservedView, "an operator saw the viewer in the Story's viewer list"),
     (Kind::ProfileVisit, "an operator saw it"),
     (Kind::Follow, "an operator saw it"),
     (Kind::StickerTap, "an operator saw it"),
     (Kind::LinkClick, "a tracked link was opened"),
     (Kind::Conversion, "a shop or CRM posted it"),
+    (Kind::Note, "a CRM posted it"),
 ];
 
 fn window(kind: Kind) -> &'static str {

@@ -7,7 +7,7 @@ use afterglow_domain::{
     Language, Message, Postback, Source, Timestamp, ViewerId,
 };
 use afterglow_rules::{Document, Rulebook};
-use afterglow_scorer::{Before, ViewerState, intents_for};
+use afterglow_scorer::{Before, ViewerState, Wishes, intents_for, wishes_for};
 
 const T: Timestamp = Timestamp::from_millis(1_790_000_000_000);
 
@@ -144,4 +144,65 @@ fn whoever_uses_a_language_is_answered_in_it() {
     assert_eq!(language("Preis?"), Some(Language::German), "by the keyword");
     assert_eq!(language("what is the price of this, please?"), Some(Language::English), "by its small words");
     assert_eq!(language("lamp"), None, "the brand's own");
+}
+
+const TRIED: &str = "
+brand: lumen
+plays:
+  - { name: ladder, on: { kinds: [story_reply] }, rollout: on, steps: [{ say: text }, { after: 2h, say: text }] }
+  - { name: all, on: {}, rollout: on, say: text }
+experiments:
+  - name: words
+    hypothesis: other words are answered more often
+    metric: reply
+    play: ladder
+    step: 2
+    starts: 2026-09-01T00:00:00Z
+    ends: 2026-10-01T00:00:00Z
+    holdout: 20
+    arms: [{ name: same, share: 40 }, { name: other, say: other, share: 40 }]
+snippets:
+  text: { text: hello }
+  other: { text: ahoy }
+";
+
+#[test]
+fn an_experiment_changes_one_step_and_holds_some_out() {
+    let rules = rulebook(TRIED);
+    let of_viewer = |viewer: u32, late: i64| -> Wishes {
+        let mut reply = happened(late, Body::StoryReply(message("wow")));
+        reply.viewer = Some(ViewerId::new(viewer.to_string()));
+        let state = ViewerState::of(std::slice::from_ref(&reply), &rules.scoring);
+        wishes_for(&reply, None, &state, &rules, T).unwrap()
+    };
+    let mut arms = std::collections::BTreeMap::<String, u32>::new();
+    for viewer in 0..500 {
+        let wishes = of_viewer(viewer, 0);
+        assert_eq!(wishes, of_viewer(viewer, 0), "replayed, it is the same");
+        let [exposure] = wishes.exposures.as_slice() else { panic!("{wishes:?}") };
+        assert_eq!(exposure.at, T);
+        assert_eq!(exposure.arm, of_viewer(viewer, 3_600_000).exposures[0].arm, "always the same arm");
+        let says: Vec<Option<&str>> = wishes.intents.iter().map(|intent| intent.say.as_deref()).collect();
+        match exposure.arm.as_str() {
+            "same" => assert_eq!(says, [None, None]),
+            "other" => assert_eq!(says, [None, Some("other")], "the second step alone"),
+            "holdout" => assert!(says.is_empty(), "no other play answers either: {says:?}"),
+            arm => panic!("{arm}"),
+        }
+        *arms.entry(exposure.arm.clone()).or_default() += 1;
+    }
+    assert!(arms["holdout"] > 60 && arms["same"] > 150 && arms["other"] > 150, "{arms:?}");
+    // When it is over, everything is as before, for everybody.
+    let after = of_viewer(1, 30 * 24 * HOUR_MS);
+    assert!(after.exposures.is_empty() && after.intents.len() == 2 && after.intents[1].say.is_none(), "{after:?}");
+}
+
+#[test]
+fn a_play_that_only_shows_takes_nobody_in() {
+    let rules = rulebook(&TRIED.replacen("rollout: on", "rollout: shadow", 1));
+    let reply = happened(0, Body::StoryReply(message("wow")));
+    let state = ViewerState::of(std::slice::from_ref(&reply), &rules.scoring);
+    let wishes = wishes_for(&reply, None, &state, &rules, T).unwrap();
+    assert!(wishes.exposures.is_empty());
+    assert_eq!(names(&wishes.intents), [("ladder", 0), ("ladder", 1), ("all", 0)]);
 }

@@ -178,6 +178,17 @@ await step("figures", async () => {
   check((await text("main")).includes("story-reply"), "no figures by play");
   await go(`${brand}/insights/week`);
   await look("week");
+  await go(`${brand}/insights/stories`);
+  await until(() => /From a Story to a sale/.test(document.body.innerText));
+  await look("funnel");
+});
+await step("experiments, and a hypothesis", async () => {
+  await go(`${brand}/experiments`);
+  await page.click("details summary");
+  await page.type("#text", "A question is answered more often than thanks.");
+  await press("details form.stack button.primary");
+  await until(() => /Open \(1\)/.test(document.body.innerText));
+  await look("experiments");
 });
 await step("moderation", async () => { await go(`${brand}/moderation`); await look("moderation"); });
 await step("names are pasted, and wrong ones come back", async () => {

@@ -40,7 +40,7 @@ async fn whoever_leaves_is_let_go(installation: Installation) {
     assert_eq!(get(&format!("{base}/meta/data-deletion/nothing")).await.unwrap().0, 404);
 
     let rotated = run(&["keys", "rotate"], &installation.environment, "");
-    assert!(String::from_utf8(rotated.stdout).unwrap().starts_with("2 tokens sealed anew, 0 could"));
+    assert!(String::from_utf8(rotated.stdout).unwrap().starts_with("2 secrets sealed anew, 0 could"));
     let left = post("/meta/deauthorize", sign_request(secret, &payload(account.id.as_str()))).await;
     assert_eq!(left.status().as_u16(), 200);
     let listed = run(&["account", "list"], &installation.environment, "");

@@ -229,7 +229,7 @@ async fn a_draft_goes_out_if_it_rests_on_facts_and_to_a_person_if_not(mut instal
     let settings = [
         ("AFTERGLOW_DRAFTS__URL", url.as_str()),
         ("AFTERGLOW_DRAFTS__MODEL", "test"),
-        ("AFTERGLOW_DRAFTS__TIMEOUT_MS", "700"),
+        ("AFTERGLOW_DRAFTS__TIMEOUT_MS", "3000"),
     ];
     restarted(&mut installation, "responder", &settings).await;
     let account = installation.sim.accounts()[0].clone();

@@ -22,7 +22,7 @@ use crate::processes::run;
 in_both_forms!(every_change_arrives_and_can_be_followed, a_crm_that_is_ill_delays_no_other);
 
 /// Runs a command; the consumers of these tests go on meanwhile.
-fn afterglow(installation: &Installation, arguments: &[&str]) -> String {
+pub(crate) fn afterglow(installation: &Installation, arguments: &[&str]) -> String {
     let output = tokio::task::block_in_place(|| run(arguments, &installation.environment, ""));
     let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{arguments:?}: {text}");
@@ -71,7 +71,7 @@ async fn consumer(fails: u64) -> (String, Arc<Mutex<Taken>>) {
 }
 
 /// Has the service that delivers run with what these tests need: calls to this machine.
-async fn with_crm(installation: &mut Installation) -> &'static str {
+pub(crate) async fn with_crm(installation: &mut Installation) -> &'static str {
     for (name, value) in [
         ("AFTERGLOW_FEED__ALLOWED_NETWORKS", "127.0.0.0/8"),
         ("AFTERGLOW_FEED__PLAIN_HTTP", "true"),
@@ -91,7 +91,7 @@ async fn with_crm(installation: &mut Installation) -> &'static str {
     "crm"
 }
 
-async fn traffic(installation: &Installation, seed: u64) {
+pub(crate) async fn traffic(installation: &Installation, seed: u64) {
     let plan = installation.plan(seed, 150);
     let sim = installation.sim.clone();
     sim.run_traffic(&installation.webhook_url(), plan, Pace::Fast, &CancellationToken::new()).await;
@@ -175,7 +175,7 @@ async fn every_change_arrives_and_can_be_followed(mut installation: Installation
     }
 }
 
-fn nobody() -> ViewerKey {
+pub(crate) fn nobody() -> ViewerKey {
     ViewerKey { account: afterglow_domain::AccountId::new(""), viewer: afterglow_domain::ViewerId::new("") }
 }
 

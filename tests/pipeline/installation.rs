@@ -88,6 +88,7 @@ where
     let janitor = AmqpBus::connect(&broker, &name, "test").await.unwrap();
     janitor.delete_topology().await.unwrap();
     sqlx::query(AssertSqlSafe(format!("DROP DATABASE {name} WITH (FORCE)"))).execute(&mut admin).await.unwrap();
+    sqlx::query(AssertSqlSafe(format!("DROP ROLE IF EXISTS {name}_brand"))).execute(&mut admin).await.unwrap();
     if let Err(error) = result {
         std::panic::resume_unwind(error.into_panic());
     }
@@ -178,12 +179,30 @@ impl Installation {
         self.processes.insert(service, Process::start(&arguments, &self.environment, self.folder.path()));
     }
 
+    /// Where the embedded form keeps what it has.
+    pub(crate) fn data_dir(&self) -> std::path::PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// The process of a service.
+    pub(crate) fn pid(&self, service: &str) -> u32 {
+        self.processes[service].id()
+    }
+
     pub(crate) fn take(&mut self, service: &str) -> Process {
         self.processes.remove(service).unwrap()
     }
 
     pub(crate) fn webhook_url(&self) -> String {
         format!("http://127.0.0.1:{}/webhooks/meta", self.ports["webhooks"])
+    }
+
+    /// Where strangers connect: to the endpoint for webhooks, and to the console where one runs.
+    pub(crate) fn open_ports(&self) -> Vec<u16> {
+        let console = self.environment.iter().find(|(name, _)| name == "AFTERGLOW_CONSOLE__LISTEN").unwrap();
+        let console = console.1.rsplit_once(':').unwrap().1.parse().unwrap();
+        let runs = self.processes.contains_key("all");
+        [Some(self.ports["webhooks"]), runs.then_some(console)].into_iter().flatten().collect()
     }
 
     pub(crate) fn ops_url(&self, service: &str, path: &str) -> String {

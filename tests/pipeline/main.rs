@@ -11,17 +11,25 @@ mod chaos;
 mod connect;
 mod conversations;
 mod crash;
+mod crms;
+mod experiments;
 mod faults;
 mod feed;
 mod feed_broker;
 mod figures;
 mod flow;
 mod forgetting;
+mod hostile;
+#[path = "../../crm/tests/delivery/hubspot_sim.rs"]
+mod hubspot_sim;
 mod installation;
+mod keys;
 mod observations;
 mod partners;
 mod processes;
 mod rules;
+#[path = "../../crm/tests/delivery/salesforce_sim.rs"]
+mod salesforce_sim;
 mod secrets;
 mod stopping;
 mod story_insights;

@@ -8,7 +8,11 @@ use serde_json::{Value, json};
 use crate::installation::{Installation, PATIENCE, in_both_forms, now};
 use crate::processes::run;
 
-in_both_forms!(links_and_conversions_count_once, a_stop_that_was_said_elsewhere_holds);
+in_both_forms!(
+    links_and_conversions_count_once,
+    a_stop_that_was_said_elsewhere_holds,
+    a_note_of_a_crm_stands_in_the_log
+);
 
 const PHONE: &str =
     "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 Mobile Instagram 350.0";
@@ -136,4 +140,50 @@ async fn a_stop_that_was_said_elsewhere_holds(installation: Installation) {
         assert!(begun.elapsed() < PATIENCE, "{}", installation.logs());
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
+}
+
+async fn a_note_of_a_crm_stands_in_the_log(installation: Installation) {
+    let account = installation.sim.accounts()[0].id.as_str().to_owned();
+    let base = installation.webhook_url().replace("/webhooks/meta", "");
+    let secret = "a secret of the shop's";
+    let post = async |body: Value, secret: &str| {
+        let body = body.to_string();
+        let signature = sign(&SecretString::from(secret), body.as_bytes());
+        let request = client().post(format!("{base}/v1/brands/brand-1/notes"));
+        let answer = request.header("X-Afterglow-Signature", signature).body(body).send().await.unwrap();
+        (answer.status().as_u16(), answer.json::<Value>().await.unwrap())
+    };
+    // Words that would be a stop, had the viewer said them.
+    let said = json!({ "external_id": "n-1", "account": account, "viewer": "4712", "text": "stop", "author": "Mira" });
+    let (status, first) = post(said.clone(), secret).await;
+    assert_eq!(status, 200, "{first}");
+    assert_eq!(post(said.clone(), secret).await, (200, first), "twice is once");
+    let with = |name: &str, value: &str| {
+        let mut body = said.clone();
+        body[name] = json!(value);
+        body
+    };
+    for (body, secret, status, says) in [
+        (said.clone(), "somebody else's", 403, "X-Afterglow-Signature"),
+        (with("account", "1"), secret, 422, "no account"),
+        (with("text", ""), secret, 422, "text has 0 bytes"),
+        (with("occurred", "yesterday"), secret, 422, "expected a time"),
+        (with("surprise", "x"), secret, 400, "unknown field"),
+    ] {
+        let (answer, problem) = post(body, secret).await;
+        assert!(answer == status && problem["detail"].as_str().unwrap().contains(says), "{answer} {problem}");
+    }
+    let begun = std::time::Instant::now();
+    while installation.totals().await.accepted < 1 {
+        assert!(begun.elapsed() < PATIENCE, "{}", installation.logs());
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    installation.at_rest().await;
+    let brand = BrandId::new("brand-1");
+    let scoped = installation.store.brand(&brand);
+    let all = scoped.interactions_between(now().minus(60_000), now().plus(1)).await.unwrap();
+    let [note] = all.as_slice() else { panic!("{all:?}") };
+    assert_eq!((note.kind(), note.source, note.is_contact()), (Kind::Note, Source::Partner, false));
+    let key = note.viewer_key().unwrap();
+    assert!(scoped.stops_of(&key).await.unwrap().is_empty(), "a note is nobody's stop");
 }

@@ -20,6 +20,10 @@ impl Process {
         Self { child, log }
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// kill -9: no time for anything.
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();

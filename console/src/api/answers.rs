@@ -61,6 +61,47 @@ impl From<&Interaction> for Happened {
     }
 }
 
+/// Something that happened, with whose it is.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Logged {
+    pub(crate) id: String,
+    pub(crate) account: String,
+    pub(crate) viewer: Option<String>,
+    pub(crate) username: Option<String>,
+    pub(crate) kind: String,
+    pub(crate) occurred: String,
+    pub(crate) received: String,
+    pub(crate) source: String,
+    pub(crate) text: Option<String>,
+    pub(crate) story_id: Option<String>,
+}
+
+impl From<&Interaction> for Logged {
+    fn from(interaction: &Interaction) -> Self {
+        let Happened { id, kind, occurred, source, text, story_id } = interaction.into();
+        Self {
+            account: interaction.account.to_string(),
+            viewer: interaction.viewer.as_ref().map(ToString::to_string),
+            username: interaction.username.clone(),
+            received: interaction.received.to_rfc3339(),
+            id,
+            kind,
+            occurred,
+            source,
+            text,
+            story_id,
+        }
+    }
+}
+
+/// A part of the log.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Log {
+    pub(crate) interactions: Vec<Logged>,
+    /// What to give back for what follows; none at the end.
+    pub(crate) next: Option<String>,
+}
+
 /// What one interaction adds to a score.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Adds {

@@ -30,10 +30,14 @@ pub(crate) fn router() -> Router<Arc<Console>> {
         .route("/v1/brands/{brand}/viewers/{account}/{viewer}", get(routes::viewer))
         .route("/v1/brands/{brand}/viewers/{account}/{viewer}/explain", get(routes::explained))
         .route("/v1/brands/{brand}/viewers/{account}/{viewer}/interactions", get(routes::interactions))
+        .route("/v1/brands/{brand}/interactions", get(routes::log))
         .route("/v1/brands/{brand}/decisions", get(routes::decisions))
         .route("/v1/brands/{brand}/daily-log", get(routes::daily_log))
         .route("/v1/brands/{brand}/changes", get(routes::changes))
         .route("/v1/brands/{brand}/kpis", get(routes::kpis))
+        .route("/v1/brands/{brand}/experiments", get(routes::experiments))
+        .route("/v1/brands/{brand}/hypotheses", get(routes::hypotheses))
+        .route("/v1/brands/{brand}/stories", get(routes::stories))
         .route("/v1/{*nothing}", get(async || Failure::NotFound))
 }
 

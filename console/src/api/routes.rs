@@ -1,8 +1,8 @@
 //! The API's answers to each question.
 
-use afterglow_crm::{daily_log_of, to_csv, to_json};
-use afterglow_domain::{AccountId, Timestamp, ViewerId, ViewerKey};
-use afterglow_insights::{days_before, figures, sums_of};
+use afterglow_crm::{daily_log_of, plain_cell, rows_to_csv, to_csv, to_json};
+use afterglow_domain::{AccountId, DAY_MS, DerivedId as _, InteractionId, Timestamp, ViewerId, ViewerKey};
+use afterglow_insights::{days_before, figures, funnel_of, series_of, sums_of, trials_of};
 use afterglow_runtime::error_chain;
 use afterglow_scorer::{explain, standing};
 use afterglow_store::ViewerRow;
@@ -13,8 +13,9 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use uuid::Uuid;
 
-use super::answers::{Changes, Decided, Explained, Happened, Viewer, Viewers};
+use super::answers::{Changes, Decided, Explained, Happened, Log, Logged, Viewer, Viewers};
 use super::{Failure, Opened};
 use crate::pages::{state_of, viewer_named};
 
@@ -27,7 +28,10 @@ const EXPLAINED: u32 = 5_000;
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Afterglow", description = "Reads what a brand keeps of its viewers. Tokens: `afterglow api-token add`."),
-    paths(triage, viewers, viewer, explained, interactions, decisions, daily_log, changes, kpis),
+    paths(
+        triage, viewers, viewer, explained, interactions, log, decisions, daily_log, changes, kpis, experiments, hypotheses,
+        stories
+    ),
     modifiers(&Bearer)
 )]
 pub(super) struct Description;
@@ -213,6 +217,67 @@ pub(super) async fn changes(opened: Opened, Query(asked): Query<Following>) -> R
     Ok(Json(Changes { events, cursor: next, head: page.head }).into_response())
 }
 
+#[derive(Deserialize)]
+pub(super) struct Span {
+    from: Option<String>,
+    until: Option<String>,
+    cursor: Option<String>,
+    limit: Option<u32>,
+    format: Option<String>,
+}
+
+/// What happened with everybody in a span of time, in its order: for exports. (Who follows along takes `changes`: what is told late
+/// stands before a cursor that has passed.) Give the answer's `next` back as `cursor` for what follows; `format=ndjson` and `csv`
+/// bear it in the header `x-cursor`.
+#[utoipa::path(get, path = "/v1/brands/{brand}/interactions", security(("token" = [])),
+    params(("brand" = String, Path), ("from" = Option<String>, Query, description = "such as 2026-11-24T00:00:00Z; usually a day ago"),
+        ("until" = Option<String>, Query, description = "usually now"), ("cursor" = Option<String>, Query),
+        ("limit" = Option<u32>, Query, description = "1 to 1000, usually 100"),
+        ("format" = Option<String>, Query, description = "`json`, usually, `ndjson` or `csv`")),
+    responses((status = 200, body = Log), (status = 400), (status = 401), (status = 404)))]
+pub(super) async fn log(opened: Opened, Query(asked): Query<Span>) -> Result<Response, Failure> {
+    let moment = |text: &Option<String>, usually: Timestamp| match text {
+        None => Ok(usually),
+        Some(text) => {
+            let wrong = || Failure::Bad(format!("{text:?} is no time: expected one such as 2026-11-24T00:00:00Z"));
+            Timestamp::parse(text).ok_or_else(wrong)
+        }
+    };
+    let from = (moment(&asked.from, opened.now.minus(DAY_MS))?, InteractionId::from_uuid(Uuid::nil()));
+    let until = moment(&asked.until, opened.now)?;
+    let after = match &asked.cursor {
+        None => from,
+        Some(cursor) => place(cursor).ok_or_else(|| Failure::Bad(format!("{cursor:?} is no cursor")))?,
+    };
+    let limit = asked.limit.unwrap_or(USUAL).clamp(1, MOST);
+    let interactions = opened.store().interactions_after(after, until, limit).await?;
+    let full = interactions.len() == usize::try_from(limit).unwrap_or(usize::MAX);
+    let next = interactions.last().filter(|_| full).map(|last| format!("{}/{}", last.occurred.millis(), last.id));
+    let logged: Vec<Logged> = interactions.iter().map(Logged::from).collect();
+    let unwritable = |error: String| Failure::Bad(format!("what happened cannot be written: {error}"));
+    let (kind, lines) = match asked.format.as_deref() {
+        None | Some("json") => return Ok(Json(Log { interactions: logged, next }).into_response()),
+        Some("ndjson") => {
+            let lines: Result<Vec<String>, _> = logged.iter().map(serde_json::to_string).collect();
+            let lines = lines.map_err(|error| unwritable(error.to_string()))?;
+            ("application/x-ndjson", lines.into_iter().flat_map(|line| [line, "\n".into()]).collect::<String>())
+        }
+        Some("csv") => {
+            let plain = |row: Logged| Logged { text: row.text.as_deref().map(plain_cell), ..row };
+            let rows: Vec<Logged> = logged.into_iter().map(plain).collect();
+            ("text/csv; charset=utf-8", rows_to_csv(&rows).map_err(|error| unwritable(error.to_string()))?)
+        }
+        Some(other) => return Err(Failure::Bad(format!("format is json, ndjson or csv, not {other:?}"))),
+    };
+    Ok(([(header::CONTENT_TYPE, kind.to_owned()), (CURSOR, next.unwrap_or_default())], lines).into_response())
+}
+
+/// A place in the log, as it was given out.
+fn place(cursor: &str) -> Option<(Timestamp, InteractionId)> {
+    let (at, id) = cursor.split_once('/')?;
+    Some((Timestamp::from_millis(at.parse().ok()?), InteractionId::from_uuid(id.parse().ok()?)))
+}
+
 /// Where a list of lines ends.
 const CURSOR: header::HeaderName = header::HeaderName::from_static("x-cursor");
 
@@ -241,4 +306,42 @@ pub(super) async fn kpis(opened: Opened, Query(asked): Query<Period>) -> Result<
     let items = sums_of(&opened.store(), by, (&since, &until)).await?;
     let items: std::collections::BTreeMap<_, _> = items.iter().map(|(item, sums)| (item, figures(sums))).collect();
     Ok(Json(serde_json::json!({ "since": since, "until": until, "by": by, "items": items })).into_response())
+}
+
+/// What a brand tries on viewers, in the order of its document: for each arm the viewers, those whose time is over and what they did;
+/// between which bounds the differences lie; what may be said of them; and what is unknown, with the reason.
+#[utoipa::path(get, path = "/v1/brands/{brand}/experiments", security(("token" = [])),
+    params(("brand" = String, Path)),
+    responses((status = 200, body = Object), (status = 401), (status = 404)))]
+pub(super) async fn experiments(opened: Opened) -> Result<Response, Failure> {
+    let trials = trials_of(&opened.store(), &opened.brand, opened.now).await?;
+    Ok(Json(serde_json::json!({ "experiments": trials })).into_response())
+}
+
+/// What a brand believes and has not proved, the latest first: open, testing or decided.
+#[utoipa::path(get, path = "/v1/brands/{brand}/hypotheses", security(("token" = [])),
+    params(("brand" = String, Path)),
+    responses((status = 200, body = Object), (status = 401), (status = 404)))]
+pub(super) async fn hypotheses(opened: Opened) -> Result<Response, Failure> {
+    let hypotheses = opened.store().hypotheses().await?;
+    Ok(Json(serde_json::json!({ "hypotheses": hypotheses })).into_response())
+}
+
+/// From a Story to a sale: each Story that began between two days of the brand's time zone, both included (usually the last 7, at most 31),
+/// with its frame in the day's series, Meta's figures or why they are unknown, and what followed; and each day's series.
+#[utoipa::path(get, path = "/v1/brands/{brand}/stories", security(("token" = [])),
+    params(("brand" = String, Path), ("since" = Option<String>, Query), ("until" = Option<String>, Query)),
+    responses((status = 200, body = Object), (status = 400), (status = 401), (status = 404)))]
+pub(super) async fn stories(opened: Opened, Query(asked): Query<Period>) -> Result<Response, Failure> {
+    let until = asked.until.unwrap_or_else(|| opened.now.day_in(&opened.brand.time_zone));
+    let bad = || Failure::Bad("since and until are days, YYYY-MM-DD, at most 31".into());
+    let (usual, first) = (days_before(&until, 6).ok_or_else(bad)?, days_before(&until, 30).ok_or_else(bad)?);
+    let since = asked.since.unwrap_or(usual);
+    if since < first {
+        return Err(bad());
+    }
+    let stories = funnel_of(&opened.store(), &opened.brand, (&since, &until), opened.now).await?.ok_or_else(bad)?;
+    let series = series_of(&stories);
+    let told = serde_json::json!({ "since": since, "until": until, "stories": stories, "series": series });
+    Ok(Json(told).into_response())
 }

@@ -46,7 +46,7 @@ pub(crate) async fn show(room: InBrand, Query(asked): Query<Asked>) -> Result<Re
         ];
         return Ok((headers, csv(&items)).into_response());
     }
-    let days = days_of(&store, (&since, &until)).await?;
+    let days = days_of(&store, ["questions", "prompt"], (&since, &until)).await?;
     let path = format!("/b/{}/insights", room.id());
     let main = html! {
         h1 { "Figures" }
@@ -61,6 +61,7 @@ pub(crate) async fn show(room: InBrand, Query(asked): Query<Asked>) -> Result<Re
             input #days name="days" type="number" min="1" max="366" value=(length);
             button type="submit" { "Show" }
             button type="submit" name="format" value="csv" { "CSV" }
+            a href=(format!("{path}/stories")) { "From a Story to a sale" }
             a href=(format!("{path}/week")) { "The week, with what to keep, change and stop" }
         }
         p.soft { (since) " to " (until) ". Every share stands with what it is a share of; what cannot be said is unknown, and why." }

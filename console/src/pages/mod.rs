@@ -1,6 +1,8 @@
 //! The pages. What belongs to a brand is read through its room alone.
 
 pub(crate) mod brands;
+pub(crate) mod experiments;
+pub(crate) mod funnel;
 pub(crate) mod held;
 pub(crate) mod insights;
 pub(crate) mod ledger;

@@ -204,10 +204,11 @@ fn said(interaction: &Interaction, all: &[Interaction]) -> Markup {
     }
 }
 
-/// Their words, or ours.
+/// Their words, or ours, or somebody's about them.
 fn words_of(interaction: &Interaction) -> Option<&str> {
     match &interaction.body {
         Body::MessageSent(message) => message.text.as_deref(),
+        Body::Note(note) => Some(&note.text),
         Body::Reaction(reaction) => reaction.emoji.as_deref().or(reaction.reaction.as_deref()),
         body => body.text(),
     }

@@ -42,6 +42,7 @@ pub(crate) fn persons_intent(room: &InBrand, cause: &Interaction, form: &str, te
         cause_occurred: cause.occurred,
         comment_id,
         step: 0,
+        say: None,
         due: None,
         language: None,
         person: Some(PersonsMessage { by: room.who().to_owned(), text: text.to_owned() }),

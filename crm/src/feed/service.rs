@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::queue::StoreQueue;
 use super::render::render;
+use super::weekly::tell_weeks;
 use crate::egress::EgressClient;
 use crate::webhook::{Deliverer, DelivererSettings};
 
@@ -19,6 +20,8 @@ const LEASE: (&str, i64) = ("feed", 30_000);
 const MARKS: u32 = 1_000;
 /// Brands in one round.
 const BRANDS: u32 = 200;
+/// How often it is looked for weeks that are over.
+const WEEKS: Duration = Duration::from_mins(1);
 /// How often it is looked for what is old.
 const TRIM: Duration = Duration::from_mins(5);
 /// Changes and attempts that are removed in one go.
@@ -65,10 +68,17 @@ impl FeedService {
     }
 
     async fn feed(&self, stop: &CancellationToken) {
-        let mut trimmed = tokio::time::Instant::now();
+        let (mut trimmed, mut told) = (tokio::time::Instant::now(), None::<tokio::time::Instant>);
         while stop.run_until_cancelled(tokio::time::sleep(self.settings.poll)).await.is_some() {
             if let Err(error) = self.round().await {
                 tracing::warn!(error = %error_chain(&error), "changes wait to be numbered");
+            }
+            if told.is_none_or(|told| told.elapsed() >= WEEKS) {
+                told = Some(tokio::time::Instant::now());
+                match tell_weeks(&self.store, (self.clock)()).await {
+                    Ok(n) => metrics::counter!("afterglow_weeks_told_total").increment(n),
+                    Err(error) => tracing::warn!(error = %error_chain(&error), "weeks wait to be told"),
+                }
             }
             if trimmed.elapsed() >= TRIM {
                 trimmed = tokio::time::Instant::now();

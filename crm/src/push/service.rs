@@ -4,14 +4,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use afterglow_domain::{BrandId, Clock, CrmConnection};
+use afterglow_domain::{BrandId, Clock, CrmConnection, CrmKind};
 use afterglow_runtime::{Keyring, error_chain};
-use afterglow_store::{CrmState, Store, StoreError};
+use afterglow_store::{CrmSettlement, CrmState, Store, StoreError};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::crms::{Crm, token_context};
-use super::writer::{Next, Writer};
+use super::writer::{Lease, Next, Writer};
 use crate::egress::EgressClient;
 
 /// Writes viewers into CRMs.
@@ -29,7 +29,7 @@ pub struct PushService {
     pub holder: String,
     /// How often it is looked for what changed.
     pub poll: Duration,
-    /// How long this process has a connection to itself, in ms; longer than a page may take.
+    /// How long this process has a connection to itself, in ms; longer than one request may take.
     pub lease_ms: i64,
 }
 
@@ -81,8 +81,9 @@ impl PushService {
     /// Writes one page to one connection, if it is its turn.
     async fn round(&self, brand: &BrandId, connection: &CrmConnection) -> Result<Next, StoreError> {
         let now = (self.clock)();
-        let lease = token_context(brand, &connection.name);
-        if !self.store.lease(&lease, &self.holder, now, self.lease_ms).await? {
+        let name = token_context(brand, &connection.name);
+        let lease = Lease { store: &self.store, name, holder: &self.holder, ms: self.lease_ms };
+        if !lease.hold(now).await? {
             return Ok(Next::Enough); // another process does
         }
         let store = self.store.brand(brand);
@@ -93,18 +94,23 @@ impl PushService {
         if state.paused.is_some() || state.not_before.is_some_and(|at| now < at) {
             return Ok(Next::Enough);
         }
+        if connection.crm != CrmKind::Generic && state.token.is_none() {
+            return Ok(Next::Enough); // until somebody gives it one: `feed crm list` says so
+        }
         let made = self.token(brand, connection, &state).and_then(|token| Crm::new(connection, token));
         let (crm, mapping) = match made {
             Ok(made) => made,
             Err(why) => {
                 tracing::error!(%brand, connection = connection.name, why, "a CRM cannot be written to");
-                store.pause_crm(&connection.name, Some(&why)).await?;
+                let paused =
+                    CrmSettlement { paused: Some(why), token: state.token.clone(), ..CrmSettlement::default() };
+                store.settle_crm(&connection.name, &paused).await?;
                 return Ok(Next::Enough);
             }
         };
         let (clock, client) = (Arc::clone(&self.clock), &self.client);
         let now = move || clock();
-        Writer { store, connection, crm, mapping, client, now: &now }.page(&state).await
+        Writer { store, connection, crm, mapping, client, lease, now: &now }.page(&state).await
     }
 
     fn token(

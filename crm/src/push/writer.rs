@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use afterglow_domain::{CrmConnection, Timestamp, ViewerKey};
 use afterglow_runtime::error_chain;
-use afterglow_store::{BrandStore, CrmRefusal, CrmSettlement, CrmState, StoreError};
+use afterglow_store::{BrandStore, CrmRefusal, CrmSettlement, CrmState, Store, StoreError};
 
 use super::crms::Crm;
 use super::told::{Told, told};
@@ -24,7 +24,23 @@ pub(super) struct Writer<'a> {
     pub(super) crm: Crm,
     pub(super) mapping: Mapping,
     pub(super) client: &'a EgressClient,
+    pub(super) lease: Lease<'a>,
     pub(super) now: &'a (dyn Fn() -> Timestamp + Send + Sync),
+}
+
+/// One process writes to a connection at a time: a slower one would put older words over newer ones.
+pub(super) struct Lease<'a> {
+    pub(super) store: &'a Store,
+    pub(super) name: String,
+    pub(super) holder: &'a str,
+    pub(super) ms: i64,
+}
+
+impl Lease<'_> {
+    /// Takes or keeps it; `false` if another process has it.
+    pub(super) async fn hold(&self, now: Timestamp) -> Result<bool, StoreError> {
+        self.store.lease(&self.name, self.holder, now, self.ms).await
+    }
 }
 
 /// What is to be written of one viewer.
@@ -70,6 +86,9 @@ impl Writer<'_> {
                 }
             };
             for batch in batches {
+                if !self.lease.hold((self.now)()).await? {
+                    return Ok(Next::Enough); // this page is another process's now
+                }
                 match self.ask(&batch, &mut wanted).await? {
                     Asked::Settled => {}
                     Asked::Halve => waiting.extend(halves(&records, &batch)),
@@ -80,7 +99,7 @@ impl Writer<'_> {
                 }
             }
         }
-        let mut settlement = CrmSettlement::default();
+        let mut settlement = CrmSettlement { token: state.token.clone(), ..CrmSettlement::default() };
         match left {
             // Whatever a reply did not speak of is asked for again.
             None if wanted.is_empty() => settlement.cursor = Some(last),

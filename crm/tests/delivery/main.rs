@@ -5,6 +5,7 @@
 mod asyncapi;
 mod consumers;
 mod egress;
+mod hostile;
 mod hubspot_sim;
 mod memory_queue;
 mod salesforce_sim;

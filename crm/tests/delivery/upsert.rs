@@ -25,7 +25,7 @@ fn client() -> EgressClient {
     .unwrap()
 }
 
-fn record(n: usize) -> ViewerRecord {
+pub(crate) fn record(n: usize) -> ViewerRecord {
     let at = Timestamp::from_millis(1_780_000_000_000);
     ViewerRecord {
         brand: BrandId::new("lumen"),
@@ -51,7 +51,7 @@ fn mapping(target: CrmTarget, external_id: &str, fields: &[(&str, &str)]) -> Map
     .unwrap()
 }
 
-const HUBSPOT_FIELDS: &[(&str, &str)] = &[
+pub(crate) const HUBSPOT_FIELDS: &[(&str, &str)] = &[
     ("username", "ig_username"),
     ("segment", "story_segment"),
     ("score", "story_score"),
@@ -59,7 +59,7 @@ const HUBSPOT_FIELDS: &[(&str, &str)] = &[
     ("last_contact", "last_story_contact"),
 ];
 
-const SALESFORCE_FIELDS: &[(&str, &str)] = &[
+pub(crate) const SALESFORCE_FIELDS: &[(&str, &str)] = &[
     ("name", "LastName"),
     ("segment", "Segment__c"),
     ("score", "Score__c"),
@@ -67,11 +67,17 @@ const SALESFORCE_FIELDS: &[(&str, &str)] = &[
     ("last_contact", "LastContact__c"),
 ];
 
-fn hubspot(base: &str, token: &str, external_id: &str, fields: &[(&str, &str)]) -> HubSpot {
+pub(crate) fn hubspot(base: &str, token: &str, external_id: &str, fields: &[(&str, &str)]) -> HubSpot {
     HubSpot::new(&base.parse().unwrap(), token.into(), mapping(CrmTarget::HubSpot, external_id, fields))
 }
 
-fn salesforce(base: &str, token: &str, object: &str, external_id: &str, fields: &[(&str, &str)]) -> Salesforce {
+pub(crate) fn salesforce(
+    base: &str,
+    token: &str,
+    object: &str,
+    external_id: &str,
+    fields: &[(&str, &str)],
+) -> Salesforce {
     let target = CrmTarget::Salesforce { object: object.into() };
     Salesforce::new(&base.parse().unwrap(), token.into(), mapping(target, external_id, fields)).unwrap()
 }

@@ -23,6 +23,7 @@ fn intent() -> Intent {
         cause_occurred: Timestamp::from_millis(T),
         comment_id: None,
         step: 0,
+        say: None,
         due: None,
         language: None,
         person: None,

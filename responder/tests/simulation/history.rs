@@ -516,6 +516,7 @@ fn intent_for(cause: &Interaction, now: Timestamp) -> Intent {
         cause_occurred: cause.occurred,
         comment_id: None,
         step: 0,
+        say: None,
         due: None,
         language: None,
         person: None,
@@ -569,5 +570,5 @@ fn fold(input: FoldInput<'_>) -> FoldOutput {
             brand: viewer.brand,
         }
     };
-    FoldOutput { viewers: input.viewers.into_iter().map(row).collect(), outbox: Vec::new() }
+    FoldOutput { viewers: input.viewers.into_iter().map(row).collect(), outbox: Vec::new(), exposures: Vec::new() }
 }

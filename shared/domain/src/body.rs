@@ -4,6 +4,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::Timestamp;
+
 /// What happened. Serialised with the kind beside the details, so that a reader can choose by kind before parsing.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", content = "detail", rename_all = "snake_case")]
@@ -69,6 +71,8 @@ pub enum Body {
     LinkClick(Click),
     /// A sale or other goal, posted by the shop.
     Conversion(Conversion),
+    /// What somebody noted of the viewer in another system.
+    Note(Note),
 }
 
 /// A message's content, whichever way it travelled.
@@ -319,8 +323,31 @@ pub struct Mention {
 pub struct StoryInsights {
     /// The Story.
     pub media_id: String,
+    /// When the Story was posted, if Meta told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub posted: Option<Timestamp>,
     /// Metric → value; a metric that Meta withheld is `null`.
     pub metrics: std::collections::BTreeMap<String, Option<i64>>,
+}
+
+/// Deprecated names of metrics, with the ones that replaced them (Meta, "Instagram Media Insights", 2025-04-21).
+const RENAMED_METRICS: [(&str, &str); 3] = [
+    ("taps_forward", "navigation_tap_forward"),
+    ("taps_back", "navigation_tap_back"),
+    ("exits", "navigation_tap_exit"),
+];
+
+impl StoryInsights {
+    /// The name that a metric has now.
+    pub fn current_name(name: &str) -> &str {
+        RENAMED_METRICS.iter().find(|(old, _)| *old == name).map_or(name, |(_, new)| new)
+    }
+
+    /// A metric by its present name, under whichever name it was told; `None` if it was not, `Some(None)` if it was withheld.
+    pub fn metric(&self, name: &str) -> Option<Option<i64>> {
+        let old = RENAMED_METRICS.iter().find(|(_, new)| *new == name).map(|(old, _)| *old);
+        self.metrics.get(name).or_else(|| self.metrics.get(old?)).copied()
+    }
 }
 
 /// Something on a Page's feed that is not a comment.
@@ -398,6 +425,19 @@ pub struct Conversion {
     pub link: Option<String>,
 }
 
+/// What somebody noted of a viewer in another system.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Note {
+    /// The other system's own id of it.
+    pub external_id: String,
+    /// The note; not the viewer's words.
+    pub text: String,
+    /// Who wrote it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub author: Option<String>,
+}
+
 macro_rules! kinds {
     ($($variant:ident => $name:literal),+ $(,)?) => {
         /// The name of what happened.
@@ -447,7 +487,7 @@ kinds! {
     Comment => "comment", LiveComment => "live_comment", Mention => "mention", StoryInsights => "story_insights",
     Feed => "feed", PolicyEnforcement => "policy_enforcement", AccountLinking => "account_linking",
     ObservedView => "observed_view", ProfileVisit => "profile_visit", Follow => "follow", StickerTap => "sticker_tap",
-    LinkClick => "link_click", Conversion => "conversion",
+    LinkClick => "link_click", Conversion => "conversion", Note => "note",
 }
 
 impl Body {

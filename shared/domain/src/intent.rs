@@ -32,6 +32,9 @@ pub struct Intent {
     /// Which step of the play this is, from 0.
     #[serde(default, skip_serializing_if = "is_first")]
     pub step: u8,
+    /// The snippet that an experiment chose instead of the step's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub say: Option<String>,
     /// Not before this moment; `None`: at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due: Option<Timestamp>,

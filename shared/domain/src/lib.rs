@@ -47,14 +47,15 @@ mod time;
 mod window;
 
 pub use body::{
-    Attachment, Body, Click, Comment, Conversion, FeedItem, Handover, Kind, Mention, Message, MessageEdit, Observation,
-    OptIn, PolicyEnforcement, Postback, Reaction, Referral, ReplyTo, Seen, StoryInsights, Unsend,
+    Attachment, Body, Click, Comment, Conversion, FeedItem, Handover, Kind, Mention, Message, MessageEdit, Note,
+    Observation, OptIn, PolicyEnforcement, Postback, Reaction, Referral, ReplyTo, Seen, StoryInsights, Unsend,
 };
 pub use brand::{
-    BrandSettings, CrmConnection, CrmKind, CrmTarget, DraftRule, DraftRules, FACTS, HandoverRules, IceBreaker,
-    MappingError, MappingTable, ModerationAction, ModerationRules, NeedsPerson, OptOutRules, PlayRule, QuickReply,
-    QuietHours, Retention, Rollout, SafetyRules, Scoring, SegmentRule, SegmentRules, SendLimits, Signal, Sla, Snippet,
-    Step, TagRule, Trigger, WhenClosed,
+    BrandSettings, CrmConnection, CrmKind, CrmTarget, DraftRule, DraftRules, EXPERIMENT_MS, Experiment, ExperimentArm,
+    ExperimentMetric, Exposure, FACTS, HOLDOUT, HandoverRules, IceBreaker, MappingError, MappingTable,
+    ModerationAction, ModerationRules, NeedsPerson, OptOutRules, PlayRule, QuickReply, QuietHours, Retention, Rollout,
+    SafetyRules, Scoring, SegmentRule, SegmentRules, SendLimits, Signal, Sla, Snippet, Step, TagRule, Trigger,
+    WhenClosed, arm_of,
 };
 pub use cloudevent::{CloudEventError, SPEC_VERSION};
 pub use consent::{Consent, ConsentChange, ConsentState};

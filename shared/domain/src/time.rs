@@ -127,6 +127,14 @@ impl Timestamp {
         moment.to_zoned_datetime(zone).date().to_string()
     }
 
+    /// The weekday (0 is Monday) and the hour in a time zone by its IANA name; an unknown zone counts as UTC.
+    pub fn weekday_and_hour_in(self, zone: &str) -> (usize, usize) {
+        let zone = jiff::tz::TimeZone::get(zone).unwrap_or(jiff::tz::TimeZone::UTC);
+        let at = jiff::Timestamp::from_millisecond(self.0).unwrap_or_default().to_zoned_datetime(zone);
+        let day = usize::try_from(at.weekday().to_monday_zero_offset()).unwrap_or(0);
+        (day.min(6), usize::try_from(at.hour()).unwrap_or(0).min(23))
+    }
+
     /// RFC 3339 with milliseconds, as CloudEvents asks for its `time`. A value outside the years that RFC 3339 can
     /// write is clamped to the nearest one it can.
     pub fn to_rfc3339(self) -> String {

@@ -81,7 +81,8 @@ impl Kind {
             | Kind::Follow
             | Kind::StickerTap
             | Kind::LinkClick
-            | Kind::Conversion => WindowRule::Nothing,
+            | Kind::Conversion
+            | Kind::Note => WindowRule::Nothing,
         }
     }
 }

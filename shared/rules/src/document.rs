@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use afterglow_domain::{
-    BrandSettings, CrmConnection, DraftRules, HandoverRules, IceBreaker, Language, ModerationRules, OptOutRules,
-    PlayRule, Retention, SafetyRules, Scoring, SegmentRules, SendLimits, Sla, Snippet, TagRule,
+    BrandSettings, CrmConnection, DraftRules, Experiment, HandoverRules, IceBreaker, Language, ModerationRules,
+    OptOutRules, PlayRule, Retention, SafetyRules, Scoring, SegmentRules, SendLimits, Sla, Snippet, TagRule,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -42,6 +42,9 @@ pub struct Document {
     /// When something is said, and what.
     #[serde(default)]
     pub plays: Vec<PlayRule>,
+    /// What is tried on viewers: other words, or saying nothing.
+    #[serde(default)]
+    pub experiments: Vec<Experiment>,
     /// What can be said, by name. Ready ones need not be listed: a play can say `library/NAME`.
     #[serde(default)]
     pub snippets: BTreeMap<String, Snippet>,
@@ -152,6 +155,7 @@ impl Document {
     /// Whether some play says this snippet.
     pub(crate) fn says(&self, name: &str) -> bool {
         self.plays.iter().any(|play| play.steps().iter().any(|step| step.say == name))
+            || self.experiments.iter().any(|experiment| experiment.arms.iter().any(|arm| arm.say == name))
     }
 
     /// Whether a viewer can be shown something to tap that brings this payload.
@@ -166,11 +170,11 @@ impl Document {
     /// nothing that was applied.
     pub fn settings(&self) -> BrandSettings {
         let mut snippets = self.snippets.clone();
-        for play in &self.plays {
-            for step in play.steps().iter() {
-                if let Some(ready) = afterglow_snippets::ready(&step.say) {
-                    snippets.entry(step.say.clone()).or_insert_with(|| ready.clone());
-                }
+        let steps = self.plays.iter().flat_map(|play| play.steps().into_owned()).map(|step| step.say);
+        let arms = self.experiments.iter().flat_map(|experiment| &experiment.arms).map(|arm| arm.say.clone());
+        for say in steps.chain(arms) {
+            if let Some(ready) = afterglow_snippets::ready(&say) {
+                snippets.entry(say).or_insert_with(|| ready.clone());
             }
         }
         BrandSettings {
@@ -179,6 +183,7 @@ impl Document {
             tags: self.tags.clone(),
             sla: self.sla,
             plays: self.plays.clone(),
+            experiments: self.experiments.clone(),
             snippets,
             language: self.language,
             values: self.values.clone(),
@@ -260,6 +265,7 @@ pub(crate) struct Places {
     pub(crate) segments: BTreeMap<String, SegmentPlaces>,
     pub(crate) tags: Vec<TagPlaces>,
     pub(crate) plays: Vec<PlayPlaces>,
+    pub(crate) experiments: Vec<ExperimentPlaces>,
     pub(crate) snippets: BTreeMap<String, SnippetPlaces>,
     pub(crate) values: BTreeMap<String, Spanned<String>>,
     pub(crate) ice_breakers: Vec<IceBreakerPlaces>,
@@ -356,4 +362,26 @@ pub(crate) struct CrmPlaces {
     pub(crate) external_id: Option<Spanned<String>>,
     pub(crate) fields: BTreeMap<String, Spanned<String>>,
     pub(crate) constants: BTreeMap<String, Spanned<String>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct ExperimentPlaces {
+    pub(crate) name: Option<Spanned<String>>,
+    pub(crate) hypothesis: Option<Spanned<String>>,
+    pub(crate) play: Option<Spanned<String>>,
+    pub(crate) step: Option<Spanned<u8>>,
+    pub(crate) holdout: Option<Spanned<u8>>,
+    pub(crate) starts: Option<Spanned<String>>,
+    pub(crate) ends: Option<Spanned<String>>,
+    pub(crate) detect_percent: Option<Spanned<f64>>,
+    pub(crate) arms: Vec<ArmPlaces>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct ArmPlaces {
+    pub(crate) name: Option<Spanned<String>>,
+    pub(crate) say: Option<Spanned<String>>,
+    pub(crate) share: Option<Spanned<u8>>,
 }

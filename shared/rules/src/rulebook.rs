@@ -4,7 +4,8 @@ use std::sync::{Arc, OnceLock};
 
 use afterglow_domain::phrase::{stands_in, words};
 use afterglow_domain::{
-    BrandSettings, HandoverRules, Language, ModerationRules, PlayRule, Rollout, Scoring, Segment, Sla,
+    BrandSettings, Experiment, HandoverRules, Language, ModerationRules, PlayId, PlayRule, Rollout, Scoring, Segment,
+    Sla, Timestamp,
 };
 use afterglow_moderation::Desk;
 
@@ -66,6 +67,7 @@ pub struct Rulebook {
     segments: Vec<Segmenting>,
     tags: Vec<Tag>,
     plays: Vec<CompiledPlay>,
+    experiments: Vec<Experiment>,
     watches: Vec<Watch>,
 }
 
@@ -113,6 +115,7 @@ impl Rulebook {
             segments,
             tags,
             plays,
+            experiments: settings.experiments.clone(),
             watches,
         })
     }
@@ -154,6 +157,11 @@ impl Rulebook {
     /// The plays that are not switched off.
     pub fn plays(&self) -> impl Iterator<Item = &CompiledPlay> {
         self.plays.iter().filter(|play| play.rule.rollout != Rollout::Off)
+    }
+
+    /// What is tried on a play's viewers at `at`.
+    pub fn experiments_on(&self, play: &PlayId, at: Timestamp) -> impl Iterator<Item = &Experiment> {
+        self.experiments.iter().filter(move |experiment| experiment.play == *play && experiment.runs_at(at))
     }
 
     /// Whether some play asks what an interaction changed.

@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "documents/hostile.rs"]
+mod hostile;
+
 use std::fmt::Write as _;
 
 use afterglow_domain::Kind;
@@ -62,6 +65,88 @@ fn every_fault_has_its_place() {
         let error = Document::parse(&text).expect_err(name);
         shown.push(format!("{name}\n  {}", error.to_string().replace('\n', "\n  ")));
     }
+    insta::assert_snapshot!(shown.join("\n"));
+}
+
+const TRIED: &str = "
+brand: lumen
+plays:
+  - { name: story-reply, on: { kinds: [story_reply] }, rollout: on, say: thanks }
+  - name: ladder
+    on: { kinds: [message] }
+    rollout: on
+    steps:
+      - { say: thanks }
+      - { after: 2h, say: question }
+experiments:
+  - name: words
+    hypothesis: A question is answered more often than thanks.
+    metric: reply
+    play: story-reply
+    starts: 2026-11-01T00:00:00Z
+    holdout: 10
+    arms:
+      - { name: thanks, share: 45 }
+      - { name: question, say: question, share: 45 }
+  - name: silence
+    hypothesis: The second step brings more stops than replies.
+    metric: opt_out
+    play: ladder
+    step: 2
+    starts: 2026-11-01T00:00:00Z
+    ends: 2026-12-01T00:00:00Z
+    detect_percent: 2.5
+    arms:
+      - { name: long, say: question, share: 50 }
+      - { name: short, say: library/welcome, share: 50 }
+snippets:
+  thanks: { text: Thanks! }
+  question: { text: What did you like? }
+";
+
+#[test]
+fn experiments_are_refused_with_their_places() {
+    let good = Document::parse(TRIED).unwrap_or_else(|error| panic!("{error}"));
+    assert!(good.warnings(TRIED).is_empty(), "{:?}", good.warnings(TRIED));
+    let settings = good.settings();
+    assert!(settings.snippets.contains_key("library/welcome"), "an arm's ready snippet becomes part of the settings");
+    assert_eq!(settings.experiments[0].ends().since(settings.experiments[0].starts), 14 * 86_400_000);
+    let json = serde_json::to_string(&settings).unwrap();
+    assert_eq!(serde_json::from_str::<afterglow_domain::BrandSettings>(&json).unwrap(), settings);
+    let with = |from: &str, to: &str| {
+        assert!(TRIED.contains(from), "{from}");
+        TRIED.replacen(from, to, 1)
+    };
+    let mut shown = Vec::new();
+    for (name, text) in [
+        ("an unknown metric", with("metric: reply", "metric: likes")),
+        ("an unknown play", with("play: story-reply", "play: story-replies")),
+        ("an unknown snippet", with("say: question, share: 45", "say: questions, share: 45")),
+        ("a step that is not there", with("step: 2", "step: 3")),
+        ("no hypothesis", with("hypothesis: A question is answered more often than thanks.", "hypothesis: ' '")),
+        ("shares that do not make 100", with("say: question, share: 45", "say: question, share: 40")),
+        ("nobody in an arm", with("{ name: thanks, share: 45 }", "{ name: thanks, share: 0 }")),
+        (
+            "one variant only",
+            with("      - { name: question, say: question, share: 45 }\n", "")
+                .replace("holdout: 10", "holdout: 0")
+                .replace("share: 45", "share: 100"),
+        ),
+        ("two arms that say the same", with("say: question, share: 45", "say: thanks, share: 45")),
+        ("an arm called holdout", with("name: thanks, share: 45", "name: holdout, share: 45")),
+        ("an end before the start", with("ends: 2026-12-01", "ends: 2026-10-01")),
+        ("no moment", with("ends: 2026-12-01T00:00:00Z", "ends: soon")),
+        ("a quarter of a year and more", with("ends: 2026-12-01", "ends: 2027-12-01")),
+        ("nothing to find", with("detect_percent: 2.5", "detect_percent: 0")),
+        ("two on one thing", with("play: ladder\n    step: 2", "play: story-reply")),
+        ("two of one name", with("name: silence", "name: words")),
+    ] {
+        let error = Document::parse(&text).expect_err(name);
+        shown.push(format!("{name}\n  {}", error.to_string().replace('\n', "\n  ")));
+    }
+    // One after the other is allowed.
+    let later = with("play: ladder\n    step: 2\n    starts: 2026-11-01", "play: story-reply\n    starts: 2026-11-15");
+    Document::parse(&later).unwrap_or_else(|error| panic!("{error}"));
     insta::assert_snapshot!(shown.join("\n"));
 }
 

@@ -15,10 +15,12 @@
 //! | `clock` | the only place that asks the system for the time |
 //! | `error_chain` | an error and its causes in one line |
 //! | `http_client` | time-outs, one TLS stack, no redirects |
+//! | `http_server` | serves strangers: slow, silent, greedy and many keep nobody from being answered |
 
 mod clock;
 mod error_chain;
 mod http_client;
+mod http_server;
 mod keyring;
 mod lifecycle;
 mod load;
@@ -32,13 +34,14 @@ pub mod traces;
 pub use clock::now_ms;
 pub use error_chain::error_chain;
 pub use http_client::{HttpClientError, http_client, http_client_builder};
+pub use http_server::serve_http;
 pub use keyring::{Keyring, KeyringError};
 pub use lifecycle::{Ended, Services, signals};
 pub use load::{LoadError, Sources};
 pub use ops::{Gauges, Health, ReadyCheck, ops_router};
 pub use secret::{Address, Secret};
 pub use settings::{
-    Api, Bus, Console, Database, Drafts, Feed, Ingest, Keys, Log, LogFormat, Meta, Oidc, Ops, Responder, Scorer,
+    Api, Bus, Console, Database, Drafts, Feed, Http, Ingest, Keys, Log, LogFormat, Meta, Oidc, Ops, Responder, Scorer,
     Settings,
 };
 pub use telemetry::{TelemetryError, start_logs, start_metrics};

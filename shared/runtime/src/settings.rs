@@ -34,6 +34,8 @@ pub struct Settings {
     pub feed: Feed,
     /// Health and metrics.
     pub ops: Ops,
+    /// What strangers' connections may cost, of every listener.
+    pub http: Http,
     /// Keys that seal access tokens.
     pub keys: Keys,
     /// What partners post.
@@ -138,6 +140,26 @@ pub struct Ingest {
     pub public_url: Option<String>,
     /// How often it is looked for live Stories and for figures that are due, in ms; 0: never.
     pub insights_ms: u64,
+}
+
+/// `[http]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Http {
+    /// Connections of one listener at most; three quarters of the files that the system allows the process, if that is
+    /// less. When one more comes, the one goes that has been waited for longest.
+    pub connections_max: usize,
+    /// How long a request's head may take, in ms, from its first byte on.
+    pub head_ms: u64,
+    /// Largest head, in bytes.
+    pub head_bytes_max: usize,
+    /// How long a request's body may take, in ms; and how long an answer may wait to be read.
+    pub body_ms: u64,
+    /// What all bodies of one listener may hold at once, in bytes. Above, the one goes that has been read for longest.
+    pub body_bytes_max: usize,
+    /// How long a connection may be quiet, in ms: longer than the load balancer in front keeps it, or a request meets a
+    /// closed connection. (60 s: the default of nginx' `keepalive_timeout` to upstreams and of AWS' load balancers, 2026.)
+    pub quiet_ms: u64,
 }
 
 /// `[scorer]`
@@ -346,7 +368,7 @@ impl Settings {
     /// The first setting whose value makes no sense, and what would; `None` if all do.
     pub fn senseless(&self) -> Option<(&'static str, String)> {
         let number = |value: usize| u64::try_from(value).unwrap_or(u64::MAX);
-        let bounds: [(&'static str, u64, u64, u64, &str); 14] = [
+        let bounds: [(&'static str, u64, u64, u64, &str); 20] = [
             ("ingest.confirm_deadline_ms", self.ingest.confirm_deadline_ms, 1, 4_500, "Meta waits 5 s for an answer"),
             (
                 "ingest.in_flight_max",
@@ -378,6 +400,12 @@ impl Settings {
             ("feed.figures_ms", self.feed.figures_ms, 10, 86_400_000, "how often figures are brought up to date"),
             ("feed.keep_days", self.feed.keep_days.into(), 1, 3_650, "how long changes are kept"),
             ("feed.timeout_ms", self.feed.timeout_ms, 100, 60_000, "a claim on a delivery outlasts a call"),
+            ("http.connections_max", number(self.http.connections_max), 1, 1_000_000, "with none nobody is answered"),
+            ("http.head_ms", self.http.head_ms, 100, 600_000, "from a head's first byte to its last"),
+            ("http.head_bytes_max", number(self.http.head_bytes_max), 8_192, 1 << 20, "what HTTP's reader begins with"),
+            ("http.body_ms", self.http.body_ms, 100, 3_600_000, "from a body's first byte to its last"),
+            ("http.body_bytes_max", number(self.http.body_bytes_max), 1 << 16, 1 << 40, "all bodies together"),
+            ("http.quiet_ms", self.http.quiet_ms, 100, 86_400_000, "a console's pages hear something every 15 s"),
             ("traces.sample_percent", self.traces.sample_percent.into(), 0, 100, "of a hundred webhooks"),
         ];
         let out = bounds.into_iter().find(|(_, value, least, most, _)| !(least..=most).contains(&value));
@@ -403,6 +431,7 @@ impl Default for Settings {
             console: Console::default(),
             feed: Feed::default(),
             ops: Ops::default(),
+            http: Http::default(),
             keys: Keys::default(),
             api: Api::default(),
             log: Log::default(),
@@ -493,6 +522,19 @@ impl Default for Console {
 impl Default for Ops {
     fn default() -> Self {
         Self { listen: loopback(9464), linger_ms: 0, drain_ms: 20_000 }
+    }
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self {
+            connections_max: 2_048,
+            head_ms: 10_000,
+            head_bytes_max: 32 * 1024,
+            body_ms: 30_000,
+            body_bytes_max: 64 * 1024 * 1024,
+            quiet_ms: 75_000,
+        }
     }
 }
 

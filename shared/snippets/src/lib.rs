@@ -6,11 +6,13 @@
 //!
 //! | file | what it holds |
 //! | --- | --- |
+//! | `bounds` | how large a template may be |
 //! | `template` | filling in, and what may be named |
 //! | `compose` | a snippet as a message in one language |
 //! | `check` | what is wrong with a snippet, before anybody waits for it |
 //! | `library` | snippets that are ready to use, in every language |
 
+mod bounds;
 mod check;
 mod compose;
 mod library;

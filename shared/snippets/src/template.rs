@@ -5,6 +5,8 @@ use std::io::{self, Write};
 
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, filters};
 
+use crate::bounds::beyond;
+
 /// Steps of the template engine that one message may take: some thousand times what an honest one does.
 const FUEL: u64 = 20_000;
 /// Bytes of a filled-in template at which it is given up; what goes out is far below.
@@ -54,6 +56,10 @@ fn environment() -> Environment<'static> {
 
 /// Fills a template in.
 pub(crate) fn fill(text: &str, fill: &Fill<'_>) -> Result<String, TemplateError> {
+    if let Some((at, message)) = beyond(text) {
+        let (line, column) = place(&text[..at]);
+        return Err(TemplateError { line, column, message });
+    }
     let environment = environment();
     let template = environment.template_from_str(text).map_err(|error| told(&error, text, fill))?;
     let mut values: BTreeMap<&str, Value> =
@@ -69,6 +75,9 @@ pub(crate) fn fill(text: &str, fill: &Fill<'_>) -> Result<String, TemplateError>
 
 /// The names that a template asks for; empty if it cannot be read.
 pub(crate) fn names(text: &str) -> Vec<String> {
+    if beyond(text).is_some() {
+        return Vec::new();
+    }
     let environment = environment();
     let Ok(template) = environment.template_from_str(text) else { return Vec::new() };
     let mut names: Vec<String> = template.undeclared_variables(false).into_iter().collect();
@@ -95,8 +104,7 @@ impl Write for Bounded {
 fn told(error: &minijinja::Error, text: &str, fill: &Fill<'_>) -> TemplateError {
     let range = error.range().filter(|range| text.is_char_boundary(range.start) && text.is_char_boundary(range.end));
     let before = range.as_ref().map_or("", |range| &text[..range.start]);
-    let line = before.matches('\n').count() + 1;
-    let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
+    let (line, column) = place(before);
     let place = range.map_or("", |range| text[range].trim());
     let message = match error.kind() {
         minijinja::ErrorKind::UndefinedError if OPTIONAL.iter().any(|name| place.starts_with(name)) => {
@@ -119,7 +127,14 @@ fn told(error: &minijinja::Error, text: &str, fill: &Fill<'_>) -> TemplateError 
             None => kind.to_string(),
         },
     };
-    TemplateError { line: clamped(line), column: clamped(column), message }
+    TemplateError { line, column, message }
+}
+
+/// The line and the column of what follows a text, from 1.
+fn place(before: &str) -> (u32, u32) {
+    let line = before.matches('\n').count() + 1;
+    let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
+    (clamped(line), clamped(column))
 }
 
 fn clamped(number: usize) -> u32 {
@@ -178,6 +193,51 @@ mod tests {
         let nested = "{% for a in [1,2,3,4,5,6,7,8,9,10] %}".repeat(6) + "x" + &"{% endfor %}".repeat(6);
         assert!(filled(&nested, None).unwrap_err().contains("steps"));
         assert!(filled("{{ 'x' * 100000 }}", None).is_err());
+    }
+
+    /// Whoever writes a template of these wants something else than a message.
+    #[test]
+    fn templates_that_loop_nest_or_swell_end() {
+        let deep = |open: &str, inside: &str, close: &str, n| open.repeat(n) + inside + &close.repeat(n);
+        for text in [
+            "{% for a in 'x' * 999999999 %}{{ a }}{% endfor %}".to_owned(),
+            "{{ 'x' * 999999999 }}".to_owned(),
+            "{{ [1] * 999999999 }}".to_owned(),
+            "{{ range(999999999) }}".to_owned(),
+            "{{ 2 ** 999999 }} {{ 9 ** 9 ** 9 ** 9 }}".to_owned(),
+            format!("{{% set a = 'xxxxxxxxxx' %}}{}{{{{ a }}}}", "{% set a = a ~ a %}".repeat(60)),
+            deep("{% for a in [1, 2, 3, 4, 5, 6, 7, 8, 9] %}", "x", "{% endfor %}", 12),
+            "{% macro a() %}{{ a() }}{% endmacro %}{{ a() }}".to_owned(),
+            "{% for a in [[1]] recursive %}{{ loop([a]) }}{% endfor %}".to_owned(),
+            deep("{% if true %}", "x", "{% endif %}", 20_000),
+            deep("{{ ", "1", " }}", 20_000),
+            format!("{{{{ {} }}}}", deep("(", "1", ")", 20_000)),
+            format!("{{{{ {} }}}}", deep("[", "", "]", 20_000)),
+            format!("{{{{ {}1 }}}}", "not ".repeat(20_000)),
+            format!("{{{{ {}1 }}}}", "-".repeat(20_000)),
+            format!("{{{{ brand{} }}}}", " | upper".repeat(20_000)),
+            format!("{{{{ brand{} }}}}", ".a".repeat(20_000)),
+            "{% include 'x' %}{% extends 'x' %}{% import 'x' as y %}".to_owned(),
+            "{#".repeat(100_000),
+            // As much as the bounds allow.
+            format!("{{{{ {}1 }}}}", "-".repeat(390)),
+            format!("{{{{ {}1 }}}}", "not ".repeat(98)),
+            format!("{{{{ brand{} }}}}", ".a".repeat(195)),
+            format!("{{{{ brand{} }}}}", "|d".repeat(195)),
+            format!("{{{{ 1{} }}}}", "+1".repeat(195)),
+            format!("{{{{ a{} }}}}", "if b".repeat(98)),
+            format!("{{% if a %}}{}{{% endif %}}", "{%elif a%}".repeat(790)),
+            "{%if 1%}".repeat(990),
+            "{{ a }}".repeat(1_100),
+            "{{ '".to_owned() + &"\\".repeat(100_000),
+        ] {
+            let begun = std::time::Instant::now();
+            let shown: String = text.chars().take(40).collect();
+            let filled = filled(&text, None);
+            let _ = names(&text);
+            assert!(begun.elapsed().as_secs() < 10, "{shown}: {:?}", begun.elapsed());
+            assert!(filled.map_or(0, |text| text.len()) <= OUTPUT_MAX_BYTES, "{shown}");
+        }
     }
 
     proptest! {

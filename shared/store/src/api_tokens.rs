@@ -3,6 +3,7 @@
 use afterglow_domain::{BrandId, Timestamp};
 
 use crate::engine::{on_read, on_tx, row, storable};
+use crate::wall::on_brand;
 use crate::{BrandStore, Store, StoreError};
 
 /// A token, without what opens.
@@ -56,9 +57,8 @@ impl BrandStore<'_> {
     /// The brand's tokens.
     pub async fn api_tokens(&self) -> Result<Vec<ApiToken>, StoreError> {
         let sql = "SELECT brand, name, created_ms, created_by FROM api_token WHERE brand = $1 ORDER BY name";
-        let rows: Vec<TokenColumns> = on_read!(&self.store.engine, |pool| {
-            sqlx::query_as(sql).bind(self.brand.as_str()).fetch_all(pool).await?
-        });
+        let rows: Vec<TokenColumns> =
+            on_brand!(self, |pool| { sqlx::query_as(sql).bind(self.brand.as_str()).fetch_all(pool).await? });
         let decode = |row: TokenColumns| ApiToken {
             brand: BrandId::new(row.brand),
             name: row.name,
@@ -71,7 +71,7 @@ impl BrandStore<'_> {
     /// Makes a token worthless, at once. `false` if there is none of this name.
     pub async fn revoke_api_token(&self, name: &str) -> Result<bool, StoreError> {
         let sql = "DELETE FROM api_token WHERE brand = $1 AND name = $2";
-        let mut tx = self.store.engine.begin().await?;
+        let mut tx = self.begin().await?;
         let gone = on_tx!(&mut tx, |connection| {
             sqlx::query(sql).bind(self.brand.as_str()).bind(name).execute(connection).await?.rows_affected()
         });

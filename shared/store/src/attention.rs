@@ -4,8 +4,9 @@ use afterglow_domain::{AccountId, Segment, Timestamp, ViewerId, ViewerKey};
 
 use crate::audit::{Deed, note};
 use crate::codec::segment_to_number;
-use crate::engine::{Sql, Texts, on_read, on_tx, row, storable};
+use crate::engine::{Sql, Texts, on_tx, row, storable};
 use crate::viewers::{ViewerColumns, ViewerRow};
+use crate::wall::on_brand;
 use crate::{BrandStore, StoreError, feed};
 
 /// Who attends to a viewer, for how long.
@@ -54,7 +55,7 @@ const LABELLED: &str = viewers!(
 impl BrandStore<'_> {
     /// Those who wait for an answer, in the order in which they should have it. At most `limit`.
     pub async fn waiting(&self, limit: u32) -> Result<Vec<ViewerRow>, StoreError> {
-        let rows: Vec<ViewerColumns> = on_read!(&self.store.engine, |pool| {
+        let rows: Vec<ViewerColumns> = on_brand!(self, |pool| {
             sqlx::query_as(WAITING).bind(self.brand.as_str()).bind(i64::from(limit)).fetch_all(pool).await?
         });
         rows.into_iter().filter_map(|row| row.decode().transpose()).collect()
@@ -62,7 +63,7 @@ impl BrandStore<'_> {
 
     /// Those of a segment, as it stood when they were last folded; the highest score first. At most `limit`.
     pub async fn of_segment(&self, segment: Segment, limit: u32) -> Result<Vec<ViewerRow>, StoreError> {
-        let rows: Vec<ViewerColumns> = on_read!(&self.store.engine, |pool| {
+        let rows: Vec<ViewerColumns> = on_brand!(self, |pool| {
             sqlx::query_as(OF_SEGMENT)
                 .bind(self.brand.as_str())
                 .bind(i64::from(limit))
@@ -76,7 +77,7 @@ impl BrandStore<'_> {
     /// Those whose name begins so. At most `limit`.
     pub async fn named_like(&self, beginning: &str, limit: u32) -> Result<Vec<ViewerRow>, StoreError> {
         let end = format!("{beginning}\u{10ffff}");
-        let rows: Vec<ViewerColumns> = on_read!(&self.store.engine, |pool| {
+        let rows: Vec<ViewerColumns> = on_brand!(self, |pool| {
             sqlx::query_as(NAMED)
                 .bind(self.brand.as_str())
                 .bind(i64::from(limit))
@@ -90,7 +91,7 @@ impl BrandStore<'_> {
 
     /// Those who carry a label. At most `limit`.
     pub async fn labelled(&self, label: &str, limit: u32) -> Result<Vec<ViewerRow>, StoreError> {
-        let rows: Vec<ViewerColumns> = on_read!(&self.store.engine, |pool| {
+        let rows: Vec<ViewerColumns> = on_brand!(self, |pool| {
             sqlx::query_as(LABELLED)
                 .bind(self.brand.as_str())
                 .bind(i64::from(limit))
@@ -103,7 +104,7 @@ impl BrandStore<'_> {
 
     /// Viewers by key, those after `after`; for reading all of them, page by page. At most `limit`.
     pub async fn viewers_after(&self, after: &ViewerKey, limit: u32) -> Result<Vec<ViewerRow>, StoreError> {
-        let rows: Vec<ViewerColumns> = on_read!(&self.store.engine, |pool| {
+        let rows: Vec<ViewerColumns> = on_brand!(self, |pool| {
             sqlx::query_as(AFTER)
                 .bind(self.brand.as_str())
                 .bind(i64::from(limit))
@@ -128,7 +129,7 @@ impl BrandStore<'_> {
             WHERE v.account = $1 AND v.viewer = $2 AND v.brand = $3
             ON CONFLICT (account, viewer) DO UPDATE SET person = excluded.person, until_ms = excluded.until_ms
             WHERE claim.person = excluded.person OR claim.until_ms <= $6";
-        let mut tx = self.store.engine.begin().await?;
+        let mut tx = self.begin().await?;
         let taken = on_tx!(&mut tx, |connection| {
             sqlx::query(take)
                 .bind(viewer.account.as_str())
@@ -152,7 +153,7 @@ impl BrandStore<'_> {
     /// Lets a viewer go.
     pub async fn let_go(&self, viewer: &ViewerKey, person: &str) -> Result<(), StoreError> {
         let sql = "DELETE FROM claim WHERE account = $1 AND viewer = $2 AND brand = $3 AND person = $4";
-        let mut tx = self.store.engine.begin().await?;
+        let mut tx = self.begin().await?;
         on_tx!(&mut tx, |connection| {
             sqlx::query(sql)
                 .bind(viewer.account.as_str())
@@ -168,7 +169,7 @@ impl BrandStore<'_> {
     /// The claims that last.
     pub async fn claims(&self, now: Timestamp) -> Result<Vec<Claim>, StoreError> {
         let sql = "SELECT account, viewer, person, until_ms FROM claim WHERE brand = $1 AND until_ms > $2";
-        let rows: Vec<ClaimColumns> = on_read!(&self.store.engine, |pool| {
+        let rows: Vec<ClaimColumns> = on_brand!(self, |pool| {
             sqlx::query_as(sql).bind(self.brand.as_str()).bind(now.millis()).fetch_all(pool).await?
         });
         let decode = |row: ClaimColumns| Claim {
@@ -193,7 +194,7 @@ impl BrandStore<'_> {
             WHERE v.account = $1 AND v.viewer = $2 AND v.brand = $3 ON CONFLICT DO NOTHING";
         let take = "DELETE FROM viewer_label WHERE account = $1 AND viewer = $2 AND brand = $3 AND label = $4";
         let (mut met, label) = (0, storable(label));
-        let mut tx = self.store.engine.begin().await?;
+        let mut tx = self.begin().await?;
         for viewer in viewers {
             let rows = on_tx!(&mut tx, |connection| {
                 let query = sqlx::query(if on { put } else { take })
@@ -219,7 +220,7 @@ impl BrandStore<'_> {
     /// The labels of a viewer.
     pub async fn labels(&self, viewer: &ViewerKey) -> Result<Vec<String>, StoreError> {
         let sql = "SELECT label FROM viewer_label WHERE brand = $1 AND account = $2 AND viewer = $3 ORDER BY label";
-        Ok(on_read!(&self.store.engine, |pool| {
+        Ok(on_brand!(self, |pool| {
             sqlx::query_scalar(sql)
                 .bind(self.brand.as_str())
                 .bind(viewer.account.as_str())
@@ -233,9 +234,7 @@ impl BrandStore<'_> {
     pub async fn pulse(&self) -> Result<(i64, i64), StoreError> {
         let sql = "SELECT COALESCE((SELECT MAX(seq) FROM decision WHERE brand = $1), 0),
             COALESCE((SELECT MAX(occurred_ms) FROM interaction WHERE brand = $1), 0)";
-        Ok(on_read!(&self.store.engine, |pool| {
-            sqlx::query_as(sql).bind(self.brand.as_str()).fetch_one(pool).await?
-        }))
+        Ok(on_brand!(self, |pool| { sqlx::query_as(sql).bind(self.brand.as_str()).fetch_one(pool).await? }))
     }
 }
 
@@ -249,7 +248,7 @@ impl BrandStore<'_> {
         let sql = self.store.engine.sql(&OF_KEYS);
         let (accounts, viewers): (Vec<_>, Vec<_>) =
             keys.iter().map(|key| (key.account.to_string(), key.viewer.to_string())).unzip();
-        let rows: Vec<ViewerColumns> = on_read!(&self.store.engine, |pool| {
+        let rows: Vec<ViewerColumns> = on_brand!(self, |pool| {
             sqlx::query_as(sql)
                 .bind(self.brand.as_str())
                 .bind(Texts(accounts))
@@ -267,7 +266,7 @@ impl BrandStore<'_> {
     ) -> Result<std::collections::HashMap<ViewerKey, Vec<String>>, StoreError> {
         let sql = self.store.engine.sql(&LABELS);
         let names = viewers.iter().map(|key| key.viewer.to_string()).collect();
-        let rows: Vec<LabelColumns> = on_read!(&self.store.engine, |pool| {
+        let rows: Vec<LabelColumns> = on_brand!(self, |pool| {
             sqlx::query_as(sql).bind(self.brand.as_str()).bind(Texts(names)).fetch_all(pool).await?
         });
         let mut labels = std::collections::HashMap::<_, Vec<String>>::new();

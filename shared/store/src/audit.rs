@@ -3,6 +3,7 @@
 use afterglow_domain::{BrandId, Timestamp, ViewerKey};
 
 use crate::engine::{Tx, on_read, on_tx, row, storable};
+use crate::wall::on_brand;
 use crate::{BrandStore, Store, StoreError};
 
 /// Something a person did.
@@ -59,29 +60,33 @@ impl Store {
 
     /// The latest deeds that concern no brand: signing in, people.
     pub async fn audit(&self, limit: u32) -> Result<Vec<AuditRow>, StoreError> {
-        latest(self, "", limit).await
+        let rows: Vec<AuditColumns> = on_read!(&self.engine, |pool| {
+            sqlx::query_as(LATEST).bind("").bind(i64::from(limit)).fetch_all(pool).await?
+        });
+        Ok(rows.into_iter().map(AuditColumns::decode).collect())
     }
 }
 
 impl BrandStore<'_> {
     /// The latest deeds for the brand. At most `limit`.
     pub async fn audit(&self, limit: u32) -> Result<Vec<AuditRow>, StoreError> {
-        latest(self.store, self.brand.as_str(), limit).await
+        let rows: Vec<AuditColumns> = on_brand!(self, |pool| {
+            sqlx::query_as(LATEST).bind(self.brand.as_str()).bind(i64::from(limit)).fetch_all(pool).await?
+        });
+        Ok(rows.into_iter().map(AuditColumns::decode).collect())
     }
 }
 
-async fn latest(store: &Store, brand: &str, limit: u32) -> Result<Vec<AuditRow>, StoreError> {
-    let rows: Vec<AuditColumns> = on_read!(&store.engine, |pool| {
-        sqlx::query_as(LATEST).bind(brand).bind(i64::from(limit)).fetch_all(pool).await?
-    });
-    let decode = |row: AuditColumns| AuditRow {
-        at: Timestamp::from_millis(row.at_ms),
-        person: row.person,
-        action: row.action,
-        viewer: row.account.zip(row.viewer),
-        detail: row.detail,
-    };
-    Ok(rows.into_iter().map(decode).collect())
+impl AuditColumns {
+    fn decode(self) -> AuditRow {
+        AuditRow {
+            at: Timestamp::from_millis(self.at_ms),
+            person: self.person,
+            action: self.action,
+            viewer: self.account.zip(self.viewer),
+            detail: self.detail,
+        }
+    }
 }
 
 /// Notes a deed in the transaction that does it.

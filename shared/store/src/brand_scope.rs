@@ -7,8 +7,9 @@ use afterglow_domain::{
 use uuid::Uuid;
 
 use crate::codec::{InteractionColumns, consent, from_json, from_name, moment};
-use crate::engine::{Sql, Texts, on_read, row};
+use crate::engine::{Sql, Texts, row};
 use crate::viewers::{ViewerColumns, ViewerRow};
+use crate::wall::on_brand;
 use crate::{SendStatus, Store, StoreError};
 
 /// The store as one brand sees it.
@@ -173,6 +174,13 @@ const BETWEEN: &str = "SELECT id, brand, account, viewer, username, channel, sou
             WHERE k.account = interaction.account AND k.viewer = interaction.viewer) AS raw_key
     FROM interaction WHERE brand = $1 AND occurred_ms >= $2 AND occurred_ms < $3 ORDER BY occurred_ms, id";
 
+const PAGE: &str = "SELECT id, brand, account, viewer, username, channel, source, occurred_ms, received_ms,
+        standby, body, raw,
+        (SELECT k.key FROM viewer_key k
+            WHERE k.account = interaction.account AND k.viewer = interaction.viewer) AS raw_key
+    FROM interaction WHERE brand = $1 AND occurred_ms >= $2 AND occurred_ms < $3 AND (occurred_ms > $2 OR id > $4)
+    ORDER BY occurred_ms, id LIMIT $5";
+
 const INSIGHTS_BETWEEN: &str = "SELECT id, brand, account, viewer, username, channel, source, occurred_ms, received_ms,
         standby, body, raw,
         (SELECT k.key FROM viewer_key k
@@ -208,7 +216,7 @@ impl Store {
 impl BrandStore<'_> {
     /// The queue of viewers to attend to: hottest segment first, then by score. At most `limit`.
     pub async fn triage(&self, limit: u32) -> Result<Vec<ViewerRow>, StoreError> {
-        let rows: Vec<ViewerColumns> = on_read!(&self.store.engine, |pool| {
+        let rows: Vec<ViewerColumns> = on_brand!(self, |pool| {
             sqlx::query_as(TRIAGE).bind(self.brand.as_str()).bind(i64::from(limit)).fetch_all(pool).await?
         });
         rows.into_iter().filter_map(|row| row.decode().transpose()).collect()
@@ -216,7 +224,7 @@ impl BrandStore<'_> {
 
     /// The latest decisions, latest first. At most `limit`.
     pub async fn recent_decisions(&self, limit: u32) -> Result<Vec<DecisionRecord>, StoreError> {
-        let rows: Vec<DecisionColumns> = on_read!(&self.store.engine, |pool| {
+        let rows: Vec<DecisionColumns> = on_brand!(self, |pool| {
             sqlx::query_as(RECENT).bind(self.brand.as_str()).bind(i64::from(limit)).fetch_all(pool).await?
         });
         rows.into_iter().map(DecisionColumns::decode).collect()
@@ -224,7 +232,7 @@ impl BrandStore<'_> {
 
     /// At most `limit` decisions that were made before the one of this number, the latest first.
     pub async fn decisions_before(&self, seq: i64, limit: u32) -> Result<Vec<DecisionRecord>, StoreError> {
-        let rows: Vec<DecisionColumns> = on_read!(&self.store.engine, |pool| {
+        let rows: Vec<DecisionColumns> = on_brand!(self, |pool| {
             sqlx::query_as(BEFORE).bind(self.brand.as_str()).bind(i64::from(limit)).bind(seq).fetch_all(pool).await?
         });
         rows.into_iter().map(DecisionColumns::decode).collect()
@@ -232,12 +240,12 @@ impl BrandStore<'_> {
 
     /// One decision by its number, with the intent that it judged.
     pub async fn decision(&self, seq: i64) -> Result<Option<(DecisionRecord, Intent)>, StoreError> {
-        let row: Option<DecisionColumns> = on_read!(&self.store.engine, |pool| {
+        let row: Option<DecisionColumns> = on_brand!(self, |pool| {
             sqlx::query_as(ONE).bind(self.brand.as_str()).bind(1_i64).bind(seq).fetch_optional(pool).await?
         });
         let Some(record) = row.map(DecisionColumns::decode).transpose()? else { return Ok(None) };
         let sql = "SELECT body FROM intent WHERE brand = $1 AND id = $2";
-        let (body,): (String,) = on_read!(&self.store.engine, |pool| {
+        let (body,): (String,) = on_brand!(self, |pool| {
             sqlx::query_as(sql).bind(self.brand.as_str()).bind(record.intent.uuid()).fetch_one(pool).await?
         });
         Ok(Some((record, from_json("intent.body", &body)?)))
@@ -245,7 +253,7 @@ impl BrandStore<'_> {
 
     /// One viewer with at most `limit` interactions and decisions; `None` if the brand has no such viewer.
     pub async fn viewer(&self, key: &ViewerKey, limit: u32) -> Result<Option<ViewerDetail>, StoreError> {
-        let row: Option<ViewerColumns> = on_read!(&self.store.engine, |pool| {
+        let row: Option<ViewerColumns> = on_brand!(self, |pool| {
             sqlx::query_as(VIEWER)
                 .bind(self.brand.as_str())
                 .bind(key.account.as_str())
@@ -254,7 +262,7 @@ impl BrandStore<'_> {
                 .await?
         });
         let Some(row) = row.map(ViewerColumns::decode).transpose()?.flatten() else { return Ok(None) };
-        let fence: Option<ConsentColumns> = on_read!(&self.store.engine, |pool| {
+        let fence: Option<ConsentColumns> = on_brand!(self, |pool| {
             sqlx::query_as(CONSENT)
                 .bind(self.brand.as_str())
                 .bind(key.account.as_str())
@@ -273,7 +281,7 @@ impl BrandStore<'_> {
 
     /// What happened with one viewer, latest first. At most `limit`.
     pub async fn interactions(&self, key: &ViewerKey, limit: u32) -> Result<Vec<Interaction>, StoreError> {
-        let rows: Vec<InteractionColumns> = on_read!(&self.store.engine, |pool| {
+        let rows: Vec<InteractionColumns> = on_brand!(self, |pool| {
             sqlx::query_as(INTERACTIONS)
                 .bind(self.brand.as_str())
                 .bind(key.account.as_str())
@@ -287,7 +295,7 @@ impl BrandStore<'_> {
 
     /// What was decided about one viewer, latest first. At most `limit`.
     pub async fn decisions_of(&self, key: &ViewerKey, limit: u32) -> Result<Vec<DecisionRecord>, StoreError> {
-        let rows: Vec<DecisionColumns> = on_read!(&self.store.engine, |pool| {
+        let rows: Vec<DecisionColumns> = on_brand!(self, |pool| {
             sqlx::query_as(OF_VIEWER)
                 .bind(self.brand.as_str())
                 .bind(i64::from(limit))
@@ -305,11 +313,31 @@ impl BrandStore<'_> {
         from: Timestamp,
         until: Timestamp,
     ) -> Result<Vec<Interaction>, StoreError> {
-        let rows: Vec<InteractionColumns> = on_read!(&self.store.engine, |pool| {
+        let rows: Vec<InteractionColumns> = on_brand!(self, |pool| {
             sqlx::query_as(BETWEEN)
                 .bind(self.brand.as_str())
                 .bind(from.millis())
                 .bind(until.millis())
+                .fetch_all(pool)
+                .await?
+        });
+        rows.into_iter().map(InteractionColumns::decode).collect()
+    }
+
+    /// What happened behind a place in the log, by moment and then by id, and before `until`, in order. At most `limit`.
+    pub async fn interactions_after(
+        &self,
+        (at, id): (Timestamp, InteractionId),
+        until: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<Interaction>, StoreError> {
+        let rows: Vec<InteractionColumns> = on_brand!(self, |pool| {
+            sqlx::query_as(PAGE)
+                .bind(self.brand.as_str())
+                .bind(at.millis())
+                .bind(until.millis())
+                .bind(id.uuid())
+                .bind(i64::from(limit))
                 .fetch_all(pool)
                 .await?
         });
@@ -322,7 +350,7 @@ impl BrandStore<'_> {
         from: Timestamp,
         until: Timestamp,
     ) -> Result<Vec<Interaction>, StoreError> {
-        let rows: Vec<InteractionColumns> = on_read!(&self.store.engine, |pool| {
+        let rows: Vec<InteractionColumns> = on_brand!(self, |pool| {
             sqlx::query_as(INSIGHTS_BETWEEN)
                 .bind(self.brand.as_str())
                 .bind(from.millis())
@@ -339,7 +367,7 @@ impl BrandStore<'_> {
         from: Timestamp,
         until: Timestamp,
     ) -> Result<Vec<(ViewerKey, Timestamp)>, StoreError> {
-        let rows: Vec<SentColumns> = on_read!(&self.store.engine, |pool| {
+        let rows: Vec<SentColumns> = on_brand!(self, |pool| {
             sqlx::query_as(SENT_BETWEEN)
                 .bind(self.brand.as_str())
                 .bind(from.millis())
@@ -362,7 +390,7 @@ impl BrandStore<'_> {
         usernames: Vec<String>,
     ) -> Result<Vec<(String, ViewerId, Timestamp)>, StoreError> {
         let sql = self.store.engine.sql(&NAMED);
-        let rows: Vec<NamedColumns> = on_read!(&self.store.engine, |pool| {
+        let rows: Vec<NamedColumns> = on_brand!(self, |pool| {
             sqlx::query_as(sql)
                 .bind(self.brand.as_str())
                 .bind(account.as_str())

@@ -6,6 +6,7 @@ use afterglow_domain::{AccountId, BrandId, BrandSettings, Channel, Login, Timest
 
 use crate::codec::{from_json, from_name, to_json};
 use crate::engine::{on_read, on_tx, row, storable};
+use crate::wall::on_brand;
 use crate::{BrandStore, Store, StoreError};
 
 /// A customer of the ops team.
@@ -252,9 +253,8 @@ impl BrandStore<'_> {
     /// The brand itself; `None` if it does not exist.
     pub async fn brand(&self) -> Result<Option<Brand>, StoreError> {
         let sql = "SELECT id, name, time_zone, settings, document_version, created_ms FROM brand WHERE id = $1";
-        let row: Option<BrandColumns> = on_read!(&self.store.engine, |pool| {
-            sqlx::query_as(sql).bind(self.brand.as_str()).fetch_optional(pool).await?
-        });
+        let row: Option<BrandColumns> =
+            on_brand!(self, |pool| { sqlx::query_as(sql).bind(self.brand.as_str()).fetch_optional(pool).await? });
         row.map(BrandColumns::decode).transpose()
     }
 
@@ -262,9 +262,8 @@ impl BrandStore<'_> {
     pub async fn accounts(&self) -> Result<Vec<Account>, StoreError> {
         let sql = "SELECT id, brand, channel, login, username, token_sealed, paused_reason, created_ms,
             token_expires_ms FROM account WHERE brand = $1 ORDER BY id";
-        let rows: Vec<AccountColumns> = on_read!(&self.store.engine, |pool| {
-            sqlx::query_as(sql).bind(self.brand.as_str()).fetch_all(pool).await?
-        });
+        let rows: Vec<AccountColumns> =
+            on_brand!(self, |pool| { sqlx::query_as(sql).bind(self.brand.as_str()).fetch_all(pool).await? });
         rows.into_iter().map(AccountColumns::decode).collect()
     }
 }

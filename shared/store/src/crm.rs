@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 
-use afterglow_domain::{AccountId, Timestamp, ViewerId, ViewerKey};
+use afterglow_domain::{AccountId, BrandId, Timestamp, ViewerId, ViewerKey};
 
 use crate::codec::moment;
 use crate::engine::{Sql, Texts, on_read, on_tx, row, storable};
 use crate::feed::mark;
-use crate::{BrandStore, SealedSecret, StoreError};
+use crate::wall::on_brand;
+use crate::{BrandStore, SealedSecret, Store, StoreError};
 
 /// How a connection stands.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -48,8 +49,10 @@ pub struct CrmSettlement {
     pub cursor: Option<u64>,
     /// Nothing more before then.
     pub not_before: Option<Timestamp>,
-    /// Nothing more until a person says otherwise, and why.
+    /// Nothing more until a person says otherwise, and why. Of a token that was replaced meanwhile it says nothing.
     pub paused: Option<String>,
+    /// The token that was used.
+    pub token: Option<SealedSecret>,
 }
 
 row! {
@@ -82,15 +85,49 @@ const REFUSE: &str = "INSERT INTO crm_refusal (brand, connection, account, viewe
     ON CONFLICT (brand, connection, account, viewer)
         DO UPDATE SET code = excluded.code, message = excluded.message, at_ms = excluded.at_ms";
 const GO_ON: &str = "UPDATE crm_connection SET
-        cursor = CASE WHEN $3 > cursor THEN $3 ELSE cursor END, not_before_ms = $4, paused = COALESCE($5, paused)
+        cursor = CASE WHEN $3 > cursor THEN $3 ELSE cursor END, not_before_ms = $4, paused = CASE WHEN $5 IS NOT NULL AND token IS NOT DISTINCT FROM $6 THEN $5 ELSE paused END
     WHERE brand = $1 AND name = $2";
 const REFUSALS: &str = "SELECT account, viewer, code, message, at_ms FROM crm_refusal
     WHERE brand = $1 AND connection = $2 ORDER BY at_ms DESC, account, viewer LIMIT $3";
 
+impl Store {
+    /// Every sealed token of every connection: whose, and of which.
+    pub async fn sealed_crm_tokens(&self) -> Result<Vec<(BrandId, String, SealedSecret)>, StoreError> {
+        let sql = "SELECT brand, name, token FROM crm_connection WHERE token IS NOT NULL ORDER BY brand, name";
+        let rows: Vec<(String, String, Vec<u8>)> =
+            on_read!(&self.engine, |pool| sqlx::query_as(sql).fetch_all(pool).await?);
+        Ok(rows.into_iter().map(|(brand, name, sealed)| (BrandId::new(brand), name, SealedSecret(sealed))).collect())
+    }
+
+    /// Puts the same token, sealed anew, in the place of `before`. `false` if that one is no longer there.
+    pub async fn reseal_crm_token(
+        &self,
+        brand: &BrandId,
+        connection: &str,
+        before: &SealedSecret,
+        after: &SealedSecret,
+    ) -> Result<bool, StoreError> {
+        let sql = "UPDATE crm_connection SET token = $4 WHERE brand = $1 AND name = $2 AND token = $3";
+        let mut tx = self.engine.begin().await?;
+        let changed = on_tx!(&mut tx, |tx| {
+            sqlx::query(sql)
+                .bind(brand.as_str())
+                .bind(connection)
+                .bind(&before.0)
+                .bind(&after.0)
+                .execute(tx)
+                .await?
+                .rows_affected()
+        });
+        tx.commit().await?;
+        Ok(changed == 1)
+    }
+}
+
 impl BrandStore<'_> {
     /// How a connection stands; as a new one if nothing is known of it.
     pub async fn crm_state(&self, connection: &str) -> Result<CrmState, StoreError> {
-        let row: Option<StateColumns> = on_read!(&self.store.engine, |pool| {
+        let row: Option<StateColumns> = on_brand!(self, |pool| {
             sqlx::query_as(STATE).bind(self.brand.as_str()).bind(connection).fetch_optional(pool).await?
         });
         let state = |row: StateColumns| CrmState {
@@ -106,7 +143,7 @@ impl BrandStore<'_> {
     pub async fn set_crm_token(&self, connection: &str, token: &SealedSecret) -> Result<(), StoreError> {
         let sql = "UPDATE crm_connection SET token = $3, paused = NULL, not_before_ms = 0
             WHERE brand = $1 AND name = $2";
-        let mut tx = self.store.engine.begin().await?;
+        let mut tx = self.begin().await?;
         on_tx!(&mut tx, |tx| {
             sqlx::query(MAKE).bind(self.brand.as_str()).bind(connection).execute(&mut *tx).await?;
             sqlx::query(sql).bind(self.brand.as_str()).bind(connection).bind(&token.0).execute(tx).await?;
@@ -117,7 +154,7 @@ impl BrandStore<'_> {
     /// Pauses a connection, with the reason; `None`: has it go on, at once.
     pub async fn pause_crm(&self, connection: &str, reason: Option<&str>) -> Result<(), StoreError> {
         let sql = "UPDATE crm_connection SET paused = $3, not_before_ms = 0 WHERE brand = $1 AND name = $2";
-        let mut tx = self.store.engine.begin().await?;
+        let mut tx = self.begin().await?;
         on_tx!(&mut tx, |tx| {
             sqlx::query(MAKE).bind(self.brand.as_str()).bind(connection).execute(&mut *tx).await?;
             let reason = reason.map(storable);
@@ -128,7 +165,7 @@ impl BrandStore<'_> {
 
     /// Has everything that follows a change written again, whether it was or not.
     pub async fn replay_crm(&self, connection: &str, after: u64) -> Result<(), StoreError> {
-        let mut tx = self.store.engine.begin().await?;
+        let mut tx = self.begin().await?;
         on_tx!(&mut tx, |tx| {
             let brand = self.brand.as_str();
             sqlx::query(MAKE).bind(brand).bind(connection).execute(&mut *tx).await?;
@@ -158,7 +195,7 @@ impl BrandStore<'_> {
         accounts.sort_unstable();
         accounts.dedup();
         let names = viewers.iter().map(|key| key.viewer.to_string()).collect();
-        let rows: Vec<RecordColumns> = on_read!(&self.store.engine, |pool| {
+        let rows: Vec<RecordColumns> = on_brand!(self, |pool| {
             sqlx::query_as(sql)
                 .bind(self.brand.as_str())
                 .bind(connection)
@@ -173,7 +210,7 @@ impl BrandStore<'_> {
     /// Notes what became of records, in one transaction.
     pub async fn settle_crm(&self, connection: &str, settlement: &CrmSettlement) -> Result<(), StoreError> {
         let brand = self.brand.as_str();
-        let mut tx = self.store.engine.begin().await?;
+        let mut tx = self.begin().await?;
         on_tx!(&mut tx, |tx| {
             sqlx::query(MAKE).bind(brand).bind(connection).execute(&mut *tx).await?;
             let done = settlement.written.iter().map(|(viewer, written)| (viewer, Some(written)));
@@ -204,6 +241,7 @@ impl BrandStore<'_> {
                 .bind(i64::try_from(settlement.cursor.unwrap_or(0)).unwrap_or(i64::MAX))
                 .bind(settlement.not_before.map_or(0, Timestamp::millis))
                 .bind(settlement.paused.as_deref().map(storable))
+                .bind(settlement.token.as_ref().map(|token| token.0.as_slice()))
                 .execute(tx)
                 .await?;
         });
@@ -212,7 +250,7 @@ impl BrandStore<'_> {
 
     /// What a CRM refused, the latest first.
     pub async fn crm_refusals(&self, connection: &str, limit: u32) -> Result<Vec<CrmRefusal>, StoreError> {
-        let rows: Vec<RefusalColumns> = on_read!(&self.store.engine, |pool| {
+        let rows: Vec<RefusalColumns> = on_brand!(self, |pool| {
             sqlx::query_as(REFUSALS)
                 .bind(self.brand.as_str())
                 .bind(connection)
@@ -232,7 +270,7 @@ impl BrandStore<'_> {
     /// Has what a CRM refused tried again: its viewers become changes. How many.
     pub async fn retry_crm_refusals(&self, connection: &str, now: Timestamp) -> Result<u64, StoreError> {
         let refusals = self.crm_refusals(connection, u32::MAX >> 1).await?;
-        let mut tx = self.store.engine.begin().await?;
+        let mut tx = self.begin().await?;
         for refusal in &refusals {
             mark(&mut tx, self.brand, &refusal.viewer, now).await?;
             on_tx!(&mut tx, |tx| {

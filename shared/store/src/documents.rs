@@ -4,6 +4,7 @@ use afterglow_domain::{BrandId, BrandSettings, Timestamp};
 
 use crate::codec::to_json;
 use crate::engine::{on_read, on_tx, row, storable};
+use crate::wall::on_brand;
 use crate::{BrandStore, Store, StoreError};
 
 /// A version of a brand's document.
@@ -151,9 +152,8 @@ impl BrandStore<'_> {
     pub async fn documents(&self) -> Result<Vec<BrandDocument>, StoreError> {
         let sql = "SELECT version, text, applied_ms, applied_by, note FROM brand_document
             WHERE brand = $1 ORDER BY version DESC";
-        let rows: Vec<DocumentColumns> = on_read!(&self.store.engine, |pool| {
-            sqlx::query_as(sql).bind(self.brand.as_str()).fetch_all(pool).await?
-        });
+        let rows: Vec<DocumentColumns> =
+            on_brand!(self, |pool| { sqlx::query_as(sql).bind(self.brand.as_str()).fetch_all(pool).await? });
         Ok(rows.into_iter().map(DocumentColumns::decode).collect())
     }
 
@@ -161,7 +161,7 @@ impl BrandStore<'_> {
     pub async fn document(&self, version: i64) -> Result<Option<BrandDocument>, StoreError> {
         let sql = "SELECT version, text, applied_ms, applied_by, note FROM brand_document
             WHERE brand = $1 AND version = $2";
-        let row: Option<DocumentColumns> = on_read!(&self.store.engine, |pool| {
+        let row: Option<DocumentColumns> = on_brand!(self, |pool| {
             sqlx::query_as(sql).bind(self.brand.as_str()).bind(version).fetch_optional(pool).await?
         });
         Ok(row.map(DocumentColumns::decode))

@@ -59,9 +59,10 @@ pub struct ForgetReceipt {
 }
 
 /// Removes what speaks of a viewer. Order: children before parents.
-const REMOVALS: [&str; 20] = [
+const REMOVALS: [&str; 21] = [
     // What they added to the sums stays there, and says nothing of them.
     "DELETE FROM kpi_viewer WHERE brand = $1 AND account = $2 AND viewer = $3",
+    "DELETE FROM experiment_exposure WHERE brand = $1 AND account = $2 AND viewer = $3",
     "DELETE FROM feed_mark WHERE brand = $1 AND account = $2 AND viewer = $3",
     "DELETE FROM feed_delivery WHERE brand = $1 AND account = $2 AND viewer = $3",
     "DELETE FROM feed_change WHERE brand = $1 AND account = $2 AND viewer = $3",
@@ -98,6 +99,7 @@ const QUARANTINED: Sql = Sql {
 /// Whether anybody reads the brand's feed.
 const TOLD: &str =
     "SELECT (SELECT COUNT(*) FROM feed_endpoint WHERE brand = $1) + (SELECT COUNT(*) FROM api_token WHERE brand = $1)
+        + (SELECT COUNT(*) FROM crm_connection WHERE brand = $1)
         + (SELECT COUNT(*) FROM feed_broker WHERE brand = $1)";
 
 const REMEMBER: &str = "INSERT INTO forgotten (hash, at_ms, opted_out) VALUES ($1, $2, $3)

@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use afterglow_domain::{BrandId, DerivedId, Interaction, Timestamp, ViewerKey};
+use afterglow_domain::{BrandId, DerivedId, Exposure, Interaction, Timestamp, ViewerKey};
 use uuid::Uuid;
 
 use crate::codec::to_json;
 use crate::engine::{Tx, hex_digits, on_tx, storable};
 use crate::outbox::{self, OutboxMessage, OutboxRow};
 use crate::viewers::{self, ViewerRow};
-use crate::{Store, StoreError, amendments, echoes, feed, fragments};
+use crate::{Store, StoreError, amendments, echoes, experiments, feed, fragments};
 
 /// One viewer whose state is to be folded.
 #[derive(Debug)]
@@ -40,6 +40,8 @@ pub struct FoldOutput {
     pub viewers: Vec<ViewerRow>,
     /// What other rooms are to be told.
     pub outbox: Vec<OutboxMessage>,
+    /// Who was taken in by experiments.
+    pub exposures: Vec<Exposure>,
 }
 
 /// What became of a batch.
@@ -120,6 +122,7 @@ impl Store {
             feed::mark_rows(&mut tx, &output.viewers, now).await?;
             echoes::settle(&mut tx, &new, now).await?;
             amendments::settle(&mut tx, &new, now).await?;
+            experiments::take_in(&mut tx, &output.exposures).await?;
             outbox = outbox::insert(&mut tx, output.outbox, now, lease_ms).await?;
         }
         let shard = once.first().map_or(0, |first| first.id.uuid().as_bytes()[15] % SHARDS);

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use afterglow_domain::{AccountId, Timestamp, ViewerId, ViewerKey};
 
 use crate::codec::to_json;
-use crate::engine::{Sql, Texts, Tx, on_read, on_tx, row};
+use crate::engine::{Sql, Texts, Tx, on_tx, row};
+use crate::wall::on_brand;
 use crate::{BrandStore, StoreError};
 
 /// A message that was written to a viewer, as the figures need it.
@@ -59,6 +60,13 @@ const ADD_PG: &str = "INSERT INTO kpi_day (brand, day, dim, item, measure, value
     SELECT $1, day, dim, item, measure, value
     FROM UNNEST($2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[]) AS n (day, dim, item, measure, value)
     ON CONFLICT (brand, dim, day, item, measure) DO UPDATE SET value = kpi_day.value + excluded.value";
+const ADD_MONTH_PG: &str = "INSERT INTO kpi_month (brand, month, dim, item, measure, value)
+    SELECT $1, month, dim, item, measure, value
+    FROM UNNEST($2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[]) AS n (month, dim, item, measure, value)
+    ON CONFLICT (brand, dim, month, item, measure) DO UPDATE SET value = kpi_month.value + excluded.value";
+const ADD_MONTH_LITE: &str = "INSERT INTO kpi_month (brand, month, dim, item, measure, value)
+    SELECT $1, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM json_each($2) WHERE TRUE
+    ON CONFLICT (brand, dim, month, item, measure) DO UPDATE SET value = kpi_month.value + excluded.value";
 const ADD_LITE: &str = "INSERT INTO kpi_day (brand, day, dim, item, measure, value)
     SELECT $1, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM json_each($2) WHERE TRUE
     ON CONFLICT (brand, dim, day, item, measure) DO UPDATE SET value = kpi_day.value + excluded.value";
@@ -86,6 +94,31 @@ row! {
     }
 }
 
+/// Days outside of the whole months, and the whole months. A range that is empty ends before it begins.
+const TOTALS: &str = "SELECT item, measure, CAST(SUM(value) AS BIGINT) AS value FROM (
+        SELECT item, measure, value FROM kpi_month WHERE brand = $1 AND dim = $2 AND month >= $3 AND month <= $4
+        UNION ALL
+        SELECT item, measure, value FROM kpi_day WHERE brand = $1 AND dim = $2 AND day >= $5 AND day <= $6
+        UNION ALL
+        SELECT item, measure, value FROM kpi_day WHERE brand = $1 AND dim = $2 AND day >= $7 AND day <= $8
+    ) AS parts GROUP BY item, measure HAVING SUM(value) <> 0";
+
+row! {
+    struct TotalColumns { item: String, measure: String, value: i64 }
+}
+
+/// A stretch of days as whole months and the days before and after them; each from and to, both included. An empty one ends before it
+/// begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KpiStretch {
+    /// `YYYY-MM`.
+    pub months: (String, String),
+    /// `YYYY-MM-DD`.
+    pub before: (String, String),
+    /// `YYYY-MM-DD`.
+    pub after: (String, String),
+}
+
 row! {
     struct DayColumns { item: String, day: String, measure: String, value: i64 }
 }
@@ -93,7 +126,7 @@ row! {
 impl BrandStore<'_> {
     /// What was written to a viewer and came to an end, by time.
     pub async fn written_to(&self, viewer: &ViewerKey) -> Result<Vec<WrittenSend>, StoreError> {
-        let rows: Vec<WrittenColumns> = on_read!(&self.store.engine, |pool| {
+        let rows: Vec<WrittenColumns> = on_brand!(self, |pool| {
             sqlx::query_as(WRITTEN)
                 .bind(self.brand.as_str())
                 .bind(viewer.account.as_str())
@@ -115,7 +148,7 @@ impl BrandStore<'_> {
 
     /// When a viewer said stop, by time.
     pub async fn stops_of(&self, viewer: &ViewerKey) -> Result<Vec<Timestamp>, StoreError> {
-        let rows: Vec<i64> = on_read!(&self.store.engine, |pool| {
+        let rows: Vec<i64> = on_brand!(self, |pool| {
             sqlx::query_scalar(STOPS)
                 .bind(self.brand.as_str())
                 .bind(viewer.account.as_str())
@@ -132,7 +165,7 @@ impl BrandStore<'_> {
                 (SELECT account, viewer, sequence FROM feed_change WHERE brand = $1 AND sequence > $2
                  ORDER BY sequence LIMIT $3) AS page
             GROUP BY account, viewer ORDER BY account, viewer";
-        let rows: Vec<(String, String, i64)> = on_read!(&self.store.engine, |pool| {
+        let rows: Vec<(String, String, i64)> = on_brand!(self, |pool| {
             sqlx::query_as(sql)
                 .bind(self.brand.as_str())
                 .bind(i64::try_from(after).unwrap_or(i64::MAX))
@@ -148,9 +181,8 @@ impl BrandStore<'_> {
     /// Up to which change the figures are.
     pub async fn kpi_head(&self) -> Result<u64, StoreError> {
         let sql = "SELECT sequence FROM kpi_head WHERE brand = $1";
-        let head: Option<i64> = on_read!(&self.store.engine, |pool| {
-            sqlx::query_scalar(sql).bind(self.brand.as_str()).fetch_optional(pool).await?
-        });
+        let head: Option<i64> =
+            on_brand!(self, |pool| { sqlx::query_scalar(sql).bind(self.brand.as_str()).fetch_optional(pool).await? });
         Ok(head.unwrap_or(0).unsigned_abs())
     }
 
@@ -159,7 +191,7 @@ impl BrandStore<'_> {
         let sql = self.store.engine.sql(&COUNTS);
         let (accounts, names): (Vec<_>, Vec<_>) =
             viewers.iter().map(|key| (key.account.to_string(), key.viewer.to_string())).unzip();
-        let rows: Vec<(String, String, String)> = on_read!(&self.store.engine, |pool| {
+        let rows: Vec<(String, String, String)> = on_brand!(self, |pool| {
             sqlx::query_as(sql)
                 .bind(self.brand.as_str())
                 .bind(Texts(accounts))
@@ -181,8 +213,14 @@ impl BrandStore<'_> {
             *sums.entry(place).or_default() += n;
         }
         sums.retain(|_, n| *n != 0);
+        let mut months = BTreeMap::<Place, i64>::new();
+        for ((day, dim, item, measure), n) in &sums {
+            let month = day.get(..7).unwrap_or(day).to_owned();
+            *months.entry((month, dim.clone(), item.clone(), measure.clone())).or_default() += n;
+        }
+        months.retain(|_, n| *n != 0);
         let brand = self.brand.as_str();
-        let mut tx = self.store.engine.begin().await?;
+        let mut tx = self.begin().await?;
         match &mut tx {
             _ if counted.is_empty() => {}
             Tx::Postgres(tx) => {
@@ -191,17 +229,19 @@ impl BrandStore<'_> {
                 let counts: Vec<&str> = counted.iter().map(|change| change.counts.as_str()).collect();
                 let query = sqlx::query(PUT_PG).bind(brand).bind(accounts).bind(viewers).bind(counts);
                 query.execute(&mut **tx).await?;
-                let column =
-                    |of: fn(&Place) -> &String| sums.keys().map(|place| of(place).as_str()).collect::<Vec<_>>();
-                sqlx::query(ADD_PG)
-                    .bind(brand)
-                    .bind(column(|place| &place.0))
-                    .bind(column(|place| &place.1))
-                    .bind(column(|place| &place.2))
-                    .bind(column(|place| &place.3))
-                    .bind(sums.values().copied().collect::<Vec<i64>>())
-                    .execute(&mut **tx)
-                    .await?;
+                for (sql, sums) in [(ADD_PG, sums), (ADD_MONTH_PG, months.iter().map(|(p, n)| (p, *n)).collect())] {
+                    let column =
+                        |of: fn(&Place) -> &String| sums.keys().map(|place| of(place).as_str()).collect::<Vec<_>>();
+                    sqlx::query(sql)
+                        .bind(brand)
+                        .bind(column(|place| &place.0))
+                        .bind(column(|place| &place.1))
+                        .bind(column(|place| &place.2))
+                        .bind(column(|place| &place.3))
+                        .bind(sums.values().copied().collect::<Vec<i64>>())
+                        .execute(&mut **tx)
+                        .await?;
+                }
             }
             Tx::Sqlite(tx) => {
                 let rows: Vec<_> = counted.iter().map(|c| (&c.viewer.account, &c.viewer.viewer, &c.counts)).collect();
@@ -210,6 +250,9 @@ impl BrandStore<'_> {
                 let rows: Vec<_> = sums.iter().map(|(p, n)| (&p.0, &p.1, &p.2, &p.3, n)).collect();
                 let rows = to_json("kpi sums", &rows)?;
                 sqlx::query(ADD_LITE).bind(brand).bind(rows).execute(&mut **tx).await?;
+                let rows: Vec<_> = months.iter().map(|(p, n)| (&p.0, &p.1, &p.2, &p.3, n)).collect();
+                let rows = to_json("kpi months", &rows)?;
+                sqlx::query(ADD_MONTH_LITE).bind(brand).bind(rows).execute(&mut **tx).await?;
             }
         }
         self.note_head(&mut tx, head).await?;
@@ -218,8 +261,12 @@ impl BrandStore<'_> {
 
     /// Forgets all figures, to count them from the beginning; what was counted of persons who are gone goes with them.
     pub async fn clear_kpis(&self, head: u64) -> Result<(), StoreError> {
-        let mut tx = self.store.engine.begin().await?;
-        for sql in ["DELETE FROM kpi_viewer WHERE brand = $1", "DELETE FROM kpi_day WHERE brand = $1"] {
+        let mut tx = self.begin().await?;
+        for sql in [
+            "DELETE FROM kpi_viewer WHERE brand = $1",
+            "DELETE FROM kpi_day WHERE brand = $1",
+            "DELETE FROM kpi_month WHERE brand = $1",
+        ] {
             on_tx!(&mut tx, |connection| {
                 sqlx::query(sql).bind(self.brand.as_str()).execute(connection).await?;
             });
@@ -243,9 +290,49 @@ impl BrandStore<'_> {
     pub async fn kpi_days(&self, dim: &str, since: &str, until: &str) -> Result<Vec<KpiCount>, StoreError> {
         let sql = "SELECT item, day, measure, value FROM kpi_day
             WHERE brand = $1 AND dim = $2 AND day >= $3 AND day <= $4 AND value <> 0 ORDER BY day, item, measure";
-        let rows: Vec<DayColumns> = on_read!(&self.store.engine, |pool| {
+        let rows: Vec<DayColumns> = on_brand!(self, |pool| {
             sqlx::query_as(sql).bind(self.brand.as_str()).bind(dim).bind(since).bind(until).fetch_all(pool).await?
         });
         Ok(rows.into_iter().map(|row| ((row.day, dim.to_owned(), row.item, row.measure), row.value)).collect())
+    }
+
+    /// Two measures of everything, day by day from `since` to `until` (both `YYYY-MM-DD`, both included).
+    pub async fn kpi_daily(
+        &self,
+        measures: [&str; 2],
+        since: &str,
+        until: &str,
+    ) -> Result<Vec<(String, String, i64)>, StoreError> {
+        let sql = "SELECT item, day, measure, value FROM kpi_day
+            WHERE brand = $1 AND dim = 'all' AND day >= $2 AND day <= $3 AND measure IN ($4, $5) AND value <> 0";
+        let rows: Vec<DayColumns> = on_brand!(self, |pool| {
+            sqlx::query_as(sql)
+                .bind(self.brand.as_str())
+                .bind(since)
+                .bind(until)
+                .bind(measures[0])
+                .bind(measures[1])
+                .fetch_all(pool)
+                .await?
+        });
+        Ok(rows.into_iter().map(|row| (row.day, row.measure, row.value)).collect())
+    }
+
+    /// The sums of a stretch of days, of one dimension: by item and measure.
+    pub async fn kpi_totals(&self, dim: &str, over: &KpiStretch) -> Result<Vec<(String, String, i64)>, StoreError> {
+        let rows: Vec<TotalColumns> = on_brand!(self, |pool| {
+            sqlx::query_as(TOTALS)
+                .bind(self.brand.as_str())
+                .bind(dim)
+                .bind(&over.months.0)
+                .bind(&over.months.1)
+                .bind(&over.before.0)
+                .bind(&over.before.1)
+                .bind(&over.after.0)
+                .bind(&over.after.1)
+                .fetch_all(pool)
+                .await?
+        });
+        Ok(rows.into_iter().map(|row| (row.item, row.measure, row.value)).collect())
     }
 }

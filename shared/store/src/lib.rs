@@ -52,9 +52,13 @@
 //! | `api_tokens` | tokens by which programs read a brand |
 //! | `attention` | who waits, who attends to whom, people's labels |
 //! | `replies` | what people write themselves, and what waits for their word |
+//! | `experiments` | who was taken in by which experiment, and what they did |
+//! | `hypotheses` | what a brand believes and has not proved |
+//! | `story_labels` | what Stories are for |
 //! | `totals` | figures for status line and doctor |
 //! | `brand_transfer` | a brand as a whole: written out, taken in elsewhere, removed |
 //! | `brand_scope` | what a brand's console and API may read |
+//! | `wall` | the second wall between brands: PostgreSQL's row-level security |
 
 mod account_health;
 mod amendments;
@@ -73,10 +77,12 @@ mod drafts;
 mod echoes;
 mod engine;
 mod error;
+mod experiments;
 mod facts;
 mod feed;
 mod forgotten;
 mod fragments;
+mod hypotheses;
 mod identities;
 mod intents;
 mod interactions;
@@ -97,10 +103,12 @@ mod second_factor;
 mod sends;
 mod sessions;
 mod shared_work;
+mod story_labels;
 mod story_watch;
 mod totals;
 mod viewers;
 mod waiting;
+mod wall;
 
 pub use account_health::AccountHealth;
 pub use amendments::Parked;
@@ -116,17 +124,19 @@ pub use crm::{CrmRefusal, CrmSettlement, CrmState};
 pub use documents::{BrandDocument, DocumentApplied, NewDocument};
 pub use drafts::{Draft, DraftCost, DraftOutcome};
 pub use error::StoreError;
+pub use experiments::{Exposed, Outcomes};
 pub use facts::Case;
 pub use feed::{
     BrokerPlace, FeedAttempt, FeedDeadLetter, FeedDelivery, FeedEndpoint, FeedEndpointState, FeedPage, FeedSettlement,
-    FeedSubject, FeedTail, NumberedChange, RenderChange, SealedSecret,
+    FeedSubject, FeedTail, NumberedChange, RenderChange, RenderWeek, SealedSecret,
 };
 pub use forgotten::{ForgetKey, ForgetReceipt};
+pub use hypotheses::{Hypothesis, HypothesisStatus, NewHypothesis};
 pub use identities::IdentityAttempt;
 pub use intents::{JudgeTerms, Judged, Reservation};
 pub use interactions::{Applied, FoldInput, FoldOutput, ViewerFold};
 pub use kill_switches::{KillSwitch, SetSwitch};
-pub use kpis::{KpiChange, KpiCount, WrittenSend};
+pub use kpis::{KpiChange, KpiCount, KpiStretch, WrittenSend};
 pub use links::Link;
 pub use migrate::SCHEMA_VERSION;
 pub use moderation::{Flag, FlagAction, FlagTask, FlagVerdict, NewFlag};
@@ -149,6 +159,7 @@ pub use waiting::OldestWaiting;
 #[derive(Clone)]
 pub struct Store {
     engine: engine::Engine,
+    brand_role: std::sync::Arc<tokio::sync::OnceCell<Option<String>>>,
     forget_key: Option<ForgetKey>,
 }
 

@@ -3,6 +3,7 @@
 use afterglow_domain::{AccountId, BrandId, Timestamp, ViewerId};
 
 use crate::engine::{on_read, on_tx, row, storable};
+use crate::wall::on_brand;
 use crate::{BrandStore, Store, StoreError};
 
 /// A link whose opening is counted.
@@ -102,9 +103,8 @@ impl Store {
 impl BrandStore<'_> {
     /// The brand's links, the oldest first.
     pub async fn links(&self) -> Result<Vec<Link>, StoreError> {
-        let rows: Vec<LinkColumns> = on_read!(&self.store.engine, |pool| {
-            sqlx::query_as(OF_BRAND).bind(self.brand.as_str()).fetch_all(pool).await?
-        });
+        let rows: Vec<LinkColumns> =
+            on_brand!(self, |pool| { sqlx::query_as(OF_BRAND).bind(self.brand.as_str()).fetch_all(pool).await? });
         Ok(rows.into_iter().map(Link::from).collect())
     }
 }

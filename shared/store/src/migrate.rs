@@ -13,7 +13,7 @@ use sqlx::SqlSafeStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 
 use crate::engine::{Engine, Sql, on_read, on_tx};
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, wall};
 
 /// A migration's version, its file's name, and its text for each engine.
 macro_rules! migration {
@@ -53,6 +53,11 @@ const MIGRATIONS: &[(i64, &str, Sql)] = &[
     migration!(20, "0020_story_watch"),
     migration!(21, "0021_crm"),
     migration!(30, "0030_feed_broker"),
+    migration!(40, "0040_experiments"),
+    migration!(41, "0041_hypotheses"),
+    migration!(42, "0042_story_label"),
+    migration!(43, "0043_weekly_report"),
+    migration!(44, "0044_kpi_month"),
 ];
 
 /// Migrations after which older programs cannot work: each took something away that they use. Append only.
@@ -81,7 +86,7 @@ fn migrations(engine: &Engine) -> Vec<Migration> {
 
 impl Store {
     /// Brings the schema to [`SCHEMA_VERSION`]. Safe to run from several processes at once (PostgreSQL: advisory lock;
-    /// SQLite: run it from one).
+    /// SQLite: run it from one). In PostgreSQL it also builds the second wall between brands, where the login may.
     ///
     /// # Errors
     /// `SchemaNewer` if the schema is newer and closed to this program; a newer one that is open to it is left as it is.
@@ -95,6 +100,9 @@ impl Store {
             Engine::Sqlite { write, .. } => migrator.run(write).await,
         };
         result.map_err(|error| StoreError::from_migration(error, SCHEMA_VERSION))?;
+        if let Engine::Postgres(pool) = &self.engine {
+            wall::build(pool).await?;
+        }
         let mut tx = self.engine.begin().await?;
         let floor = CONTRACTING.last().copied().unwrap_or(0);
         on_tx!(&mut tx, |connection| sqlx::query(RAISE_FLOOR).bind(floor).execute(connection).await?.rows_affected());

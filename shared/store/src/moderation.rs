@@ -6,7 +6,8 @@ use uuid::Uuid;
 
 use crate::audit::{Deed, note};
 use crate::codec::{from_name, moment, to_json};
-use crate::engine::{Sql, Tx, hex_digits, on_read, on_tx, row, storable};
+use crate::engine::{Sql, Tx, hex_digits, on_tx, row, storable};
+use crate::wall::on_brand;
 use crate::{BrandStore, Store, StoreError};
 
 /// How grave it is.
@@ -314,7 +315,7 @@ impl Store {
 impl BrandStore<'_> {
     /// What moderation found, the latest first; with `all`, what people cleared as well. At most `limit`.
     pub async fn flags(&self, all: bool, limit: u32) -> Result<Vec<Flag>, StoreError> {
-        let rows: Vec<FlagColumns> = on_read!(&self.store.engine, |pool| {
+        let rows: Vec<FlagColumns> = on_brand!(self, |pool| {
             sqlx::query_as(LIST).bind(self.brand.as_str()).bind(i64::from(limit)).bind(all).fetch_all(pool).await?
         });
         let decode = |row: FlagColumns| {
@@ -357,7 +358,7 @@ impl BrandStore<'_> {
         fourth: &str,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let mut tx = self.store.engine.begin().await?;
+        let mut tx = self.begin().await?;
         let changed = on_tx!(&mut tx, |connection| {
             sqlx::query(sql)
                 .bind(interaction.uuid())

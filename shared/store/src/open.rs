@@ -64,7 +64,7 @@ impl Store {
             }
             Some(_) => return Err(StoreError::configuration("database address: neither postgres:// nor sqlite:")),
         };
-        Ok(Self { engine, forget_key: None })
+        Ok(Self { engine, brand_role: std::sync::Arc::default(), forget_key: None })
     }
 
     /// The store with the key under which the forgotten are remembered.

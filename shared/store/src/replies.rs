@@ -10,8 +10,9 @@ use uuid::Uuid;
 use crate::audit::{Deed, note};
 use crate::codec::{from_json, from_name};
 use crate::drafts::Draft;
-use crate::engine::{on_read, on_tx, row};
+use crate::engine::{on_tx, row};
 use crate::intents::{insert, record};
+use crate::wall::on_brand;
 use crate::{BrandStore, StoreError, consent};
 
 /// An intent that waits for a person.
@@ -74,7 +75,7 @@ fn said(facts: &str) -> Option<String> {
 impl BrandStore<'_> {
     /// What waits for a person's word, the oldest first. At most `limit`.
     pub async fn held(&self, limit: u32) -> Result<Vec<Held>, StoreError> {
-        let rows: Vec<HeldColumns> = on_read!(&self.store.engine, |pool| {
+        let rows: Vec<HeldColumns> = on_brand!(self, |pool| {
             sqlx::query_as(HELD).bind(self.brand.as_str()).bind(i64::from(limit)).fetch_all(pool).await?
         });
         let decode = |row: HeldColumns| {
@@ -111,7 +112,7 @@ impl BrandStore<'_> {
     ) -> Result<bool, StoreError> {
         let key = intent.viewer_key();
         let by = intent.person.as_ref().map_or("", |message| message.by.as_str());
-        let mut tx = self.store.engine.begin().await?;
+        let mut tx = self.begin().await?;
         let change = ControlChange {
             brand: self.brand.clone(),
             account: intent.account.clone(),
@@ -137,7 +138,7 @@ impl BrandStore<'_> {
 
     /// Says no to what waits for a person's word. `false` if it does not wait any more.
     pub async fn refuse_held(&self, held: &Intent, by: &str, now: Timestamp) -> Result<bool, StoreError> {
-        let mut tx = self.store.engine.begin().await?;
+        let mut tx = self.begin().await?;
         consent::lock_fence(&mut tx, self.brand, &held.account, &held.viewer, now).await?;
         let lifted = self.lift(&mut tx, held.id, Reason::PersonRefused, by, now).await?;
         if lifted {
@@ -152,7 +153,7 @@ impl BrandStore<'_> {
 
     /// Says who leads a conversation from now on: a person, or automation again.
     pub async fn lead(&self, viewer: &ViewerKey, control: Control, by: &str, now: Timestamp) -> Result<(), StoreError> {
-        let mut tx = self.store.engine.begin().await?;
+        let mut tx = self.begin().await?;
         let change = ControlChange {
             brand: self.brand.clone(),
             account: viewer.account.clone(),
@@ -173,7 +174,7 @@ impl BrandStore<'_> {
     /// One intent of the brand.
     pub async fn intent(&self, id: IntentId) -> Result<Option<Intent>, StoreError> {
         let sql = "SELECT body FROM intent WHERE brand = $1 AND id = $2";
-        let body: Option<String> = on_read!(&self.store.engine, |pool| {
+        let body: Option<String> = on_brand!(self, |pool| {
             sqlx::query_scalar(sql).bind(self.brand.as_str()).bind(id.uuid()).fetch_optional(pool).await?
         });
         body.map(|body| from_json("intent.body", &body)).transpose()
@@ -204,7 +205,7 @@ impl BrandStore<'_> {
     /// Where an intent of the brand stands.
     pub async fn intent_status(&self, id: IntentId) -> Result<Option<IntentStatus>, StoreError> {
         let sql = "SELECT status FROM intent WHERE brand = $1 AND id = $2";
-        let status: Option<String> = on_read!(&self.store.engine, |pool| {
+        let status: Option<String> = on_brand!(self, |pool| {
             sqlx::query_scalar(sql).bind(self.brand.as_str()).bind(id.uuid()).fetch_optional(pool).await?
         });
         status.map(|status| from_name("intent.status", &status)).transpose()

@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use afterglow_domain::{BrandId, Interaction, Timestamp, ViewerKey};
 
 use crate::codec::InteractionColumns;
-use crate::engine::{Sql, Tx, on_read, on_tx};
+use crate::engine::{Sql, Tx, on_tx};
 use crate::viewers::{self, ViewerColumns, ViewerRow};
+use crate::wall::on_brand;
 use crate::{BrandStore, Store, StoreError, feed};
 
 /// What a look at a viewer gives.
@@ -145,7 +146,7 @@ pub struct ViewerLog {
 impl BrandStore<'_> {
     /// How many viewers did something since `since`.
     pub async fn viewer_count(&self, since: Timestamp) -> Result<u64, StoreError> {
-        let (count,): (i64,) = on_read!(&self.store.engine, |pool| {
+        let (count,): (i64,) = on_brand!(self, |pool| {
             sqlx::query_as(COUNT).bind(self.brand.as_str()).bind(since.millis()).fetch_one(pool).await?
         });
         Ok(count.unsigned_abs())
@@ -159,7 +160,7 @@ impl BrandStore<'_> {
         since: Timestamp,
         limit: u32,
     ) -> Result<Vec<ViewerLog>, StoreError> {
-        let mut tx = self.store.engine.begin_snapshot().await?;
+        let mut tx = self.begin_snapshot().await?;
         let rows: Vec<ViewerColumns> = on_tx!(&mut tx, |connection| {
             sqlx::query_as(ROWS_AFTER)
                 .bind(self.brand.as_str())

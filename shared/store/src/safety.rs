@@ -2,7 +2,8 @@
 
 use afterglow_domain::{AccountId, BrandId, CONFIRMATION, DAY_MS, Harms, PlayId, Timestamp};
 
-use crate::engine::{Tx, on_read, on_tx, row};
+use crate::engine::{Tx, on_tx, row};
+use crate::wall::on_brand;
 use crate::{BrandStore, KillSwitch, StoreError};
 
 /// Days that are counted anew: within so many a stop or an answer may still come.
@@ -144,10 +145,10 @@ impl BrandStore<'_> {
         reached_nobody: &(dyn Fn(RefusedBy) -> bool + Sync),
     ) -> Result<(), StoreError> {
         let from = (now.millis().div_euclid(DAY_MS) - (OPEN_DAYS - 1)) * DAY_MS;
-        let counted: Vec<CountColumns> = on_read!(&self.store.engine, |pool| {
+        let counted: Vec<CountColumns> = on_brand!(self, |pool| {
             sqlx::query_as(COUNT).bind(self.brand.as_str()).bind(from).bind(CONFIRMATION).fetch_all(pool).await?
         });
-        let mut tx = self.store.engine.begin().await?;
+        let mut tx = self.begin().await?;
         on_tx!(&mut tx, |connection| {
             sqlx::query(CLEAR).bind(self.brand.as_str()).bind(from).execute(&mut *connection).await?;
             for row in counted {
@@ -173,10 +174,9 @@ impl BrandStore<'_> {
     /// What was counted since a person last let each of them go on, or since ever.
     pub async fn harms(&self) -> Result<Vec<(Watched, Harms)>, StoreError> {
         let brand = self.brand.as_str();
-        let sums: Vec<SumColumns> =
-            on_read!(&self.store.engine, |pool| sqlx::query_as(SUMS).bind(brand).fetch_all(pool).await?);
+        let sums: Vec<SumColumns> = on_brand!(self, |pool| sqlx::query_as(SUMS).bind(brand).fetch_all(pool).await?);
         let known: Vec<KnownColumns> =
-            on_read!(&self.store.engine, |pool| sqlx::query_as(KNOWN).bind(brand).fetch_all(pool).await?);
+            on_brand!(self, |pool| sqlx::query_as(KNOWN).bind(brand).fetch_all(pool).await?);
         let since = |(watched, counted): (Watched, Harms)| {
             let known = known.iter().find(|row| row.scope == watched.scope() && row.id == watched.id());
             let known = known.map_or_else(Harms::default, |row| harms(row.sends, row.stops, row.blocks, row.failures));

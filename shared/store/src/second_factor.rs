@@ -4,6 +4,7 @@
 use afterglow_domain::{BrandId, Timestamp};
 
 use crate::engine::{on_read, on_tx, row, storable};
+use crate::wall::on_brand;
 use crate::{BrandStore, Store, StoreError};
 
 /// A sign-in that has shown its first factor.
@@ -171,9 +172,8 @@ impl BrandStore<'_> {
     /// Whether nobody enters the brand without a second factor.
     pub async fn needs_second_factor(&self) -> Result<bool, StoreError> {
         let sql = "SELECT COUNT(*) FROM second_factor_brand WHERE brand = $1";
-        let n: i64 = on_read!(&self.store.engine, |pool| {
-            sqlx::query_scalar(sql).bind(self.brand.as_str()).fetch_one(pool).await?
-        });
+        let n: i64 =
+            on_brand!(self, |pool| { sqlx::query_scalar(sql).bind(self.brand.as_str()).fetch_one(pool).await? });
         Ok(n > 0)
     }
 
@@ -181,7 +181,7 @@ impl BrandStore<'_> {
     pub async fn ask_second_factor(&self, asked: bool, person: &str, now: Timestamp) -> Result<bool, StoreError> {
         let put = "INSERT INTO second_factor_brand (brand, person, since_ms) SELECT id, $2, $3 FROM brand WHERE id = $1
             ON CONFLICT DO NOTHING";
-        let mut tx = self.store.engine.begin().await?;
+        let mut tx = self.begin().await?;
         let changed = on_tx!(&mut tx, |connection| {
             let query = if asked {
                 sqlx::query(put).bind(self.brand.as_str()).bind(storable(person)).bind(now.millis())

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use afterglow_domain::Timestamp;
 
-use crate::engine::{on_read, on_tx, row, storable};
+use crate::engine::{on_tx, row, storable};
+use crate::wall::on_brand;
 use crate::{BrandStore, StoreError};
 
 row! {
@@ -17,7 +18,7 @@ impl BrandStore<'_> {
         let take =
             "INSERT INTO story_watch (brand, story, person, at_ms) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
         let who = "SELECT person FROM story_watch WHERE brand = $1 AND story = $2";
-        let mut tx = self.store.engine.begin().await?;
+        let mut tx = self.begin().await?;
         let person: String = on_tx!(&mut tx, |connection| {
             sqlx::query(take)
                 .bind(self.brand.as_str())
@@ -35,7 +36,7 @@ impl BrandStore<'_> {
     /// Somebody no longer answers a Story's first ones; `false` if it was not theirs.
     pub async fn leave_story(&self, story: &str, person: &str) -> Result<bool, StoreError> {
         let sql = "DELETE FROM story_watch WHERE brand = $1 AND story = $2 AND person = $3";
-        let mut tx = self.store.engine.begin().await?;
+        let mut tx = self.begin().await?;
         let left = on_tx!(&mut tx, |connection| {
             let query = sqlx::query(sql).bind(self.brand.as_str()).bind(storable(story)).bind(storable(person));
             query.execute(connection).await?.rows_affected()
@@ -47,7 +48,7 @@ impl BrandStore<'_> {
     /// Who answers which Story's first ones, of those taken since `since`.
     pub async fn story_watchers(&self, since: Timestamp) -> Result<BTreeMap<String, String>, StoreError> {
         let sql = "SELECT story, person FROM story_watch WHERE brand = $1 AND at_ms >= $2";
-        let rows: Vec<WatchColumns> = on_read!(&self.store.engine, |pool| {
+        let rows: Vec<WatchColumns> = on_brand!(self, |pool| {
             sqlx::query_as(sql).bind(self.brand.as_str()).bind(since.millis()).fetch_all(pool).await?
         });
         Ok(rows.into_iter().map(|row| (row.story, row.person)).collect())

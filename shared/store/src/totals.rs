@@ -3,8 +3,9 @@
 use afterglow_domain::{IntentStatus, Reason, Segment, Verdict};
 
 use crate::codec::{from_name, segment_from_number};
-use crate::engine::{Engine, on_read};
+use crate::engine::on_read;
 use crate::interactions::{ACCEPTED, DUPLICATES};
+use crate::wall::on_brand;
 use crate::{BrandStore, SendStatus, Store, StoreError};
 
 /// How many of each kind; kinds that do not occur are left out.
@@ -89,7 +90,7 @@ impl Store {
             duplicates: counter(DUPLICATES).await?,
             quarantined: count(QUARANTINED).await?,
             outbox: count(OUTBOX).await?,
-            all: overview(&self.engine, None).await?,
+            all: overview(self, None).await?,
         })
     }
 }
@@ -97,25 +98,27 @@ impl Store {
 impl BrandStore<'_> {
     /// The brand's figures.
     pub async fn overview(&self) -> Result<Overview, StoreError> {
-        overview(&self.store.engine, Some(self.brand.as_str())).await
+        overview(self.store, Some(self)).await
     }
 }
 
 /// Runs a tally for one brand or for all.
 macro_rules! tally {
-    ($engine:expr, $sql:expr, $brand:expr) => {
-        match $brand {
-            Some(brand) => on_read!($engine, |pool| sqlx::query_as($sql.one).bind(brand).fetch_all(pool).await?),
-            None => on_read!($engine, |pool| sqlx::query_as($sql.all).fetch_all(pool).await?),
+    ($store:expr, $sql:expr, $scope:expr) => {
+        match $scope {
+            Some(scope) => {
+                on_brand!(scope, |pool| { sqlx::query_as($sql.one).bind(scope.brand.as_str()).fetch_all(pool).await? })
+            }
+            None => on_read!(&$store.engine, |pool| sqlx::query_as($sql.all).fetch_all(pool).await?),
         }
     };
 }
 
-async fn overview(engine: &Engine, brand: Option<&str>) -> Result<Overview, StoreError> {
-    let viewers: Vec<(i64, i64, i64)> = tally!(engine, VIEWERS, brand);
-    let intents: Vec<(String, i64)> = tally!(engine, INTENTS, brand);
-    let sends: Vec<(String, i64)> = tally!(engine, SENDS, brand);
-    let decisions: Vec<(String, String, i64)> = tally!(engine, DECISIONS, brand);
+async fn overview(store: &Store, scope: Option<&BrandStore<'_>>) -> Result<Overview, StoreError> {
+    let viewers: Vec<(i64, i64, i64)> = tally!(store, VIEWERS, scope);
+    let intents: Vec<(String, i64)> = tally!(store, INTENTS, scope);
+    let sends: Vec<(String, i64)> = tally!(store, SENDS, scope);
+    let decisions: Vec<(String, String, i64)> = tally!(store, DECISIONS, scope);
     Ok(Overview {
         needs_reply: viewers.iter().map(|(_, _, waiting)| waiting.unsigned_abs()).sum(),
         viewers: viewers

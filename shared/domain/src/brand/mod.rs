@@ -1,6 +1,7 @@
 //! What a brand sets for itself: the brand document as data. Its text form is YAML, and is read by `afterglow-rules`.
 
 mod crm;
+mod experiments;
 mod limits;
 mod people;
 mod plays;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::{Kind, Language, PlayId};
 
 pub use crm::{CrmConnection, CrmKind, CrmTarget, FACTS, MappingError, MappingTable};
+pub use experiments::{EXPERIMENT_MS, Experiment, ExperimentArm, ExperimentMetric, Exposure, HOLDOUT, arm_of};
 pub use limits::{QuietHours, SendLimits};
 pub use people::{DraftRules, HandoverRules, ModerationAction, ModerationRules, NeedsPerson, OptOutRules, SafetyRules};
 pub use plays::{DraftRule, PlayRule, Rollout, Step, Trigger, WhenClosed};
@@ -39,6 +41,9 @@ pub struct BrandSettings {
     pub sla: Sla,
     /// When something is said, and what. Nothing, unless the brand says so.
     pub plays: Vec<PlayRule>,
+    /// What is tried on viewers.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub experiments: Vec<Experiment>,
     /// What can be said, by name.
     pub snippets: BTreeMap<String, Snippet>,
     /// The language of the snippets' own texts, and of those who cannot be told to use another.
@@ -79,6 +84,7 @@ impl Default for BrandSettings {
             tags: rules::default_tags(),
             sla: Sla::default(),
             plays: Vec::new(),
+            experiments: Vec::new(),
             snippets: BTreeMap::new(),
             language: Language::default(),
             values: BTreeMap::new(),

@@ -93,6 +93,7 @@ const fn default_milli(kind: Kind) -> u32 {
         | Kind::StoryInsights
         | Kind::Feed
         | Kind::PolicyEnforcement
-        | Kind::AccountLinking => 0,
+        | Kind::AccountLinking
+        | Kind::Note => 0,
     }
 }

@@ -117,7 +117,7 @@ fn story_insights(frame: &Frame<'_>, value: &Value) -> Result<Parsed, NotUnderst
         .filter_map(|(key, value)| Some((key.clone(), Some(integer(value)?).filter(|n| *n >= 0))))
         .collect();
     let all = format!("{metrics:?}");
-    let body = Body::StoryInsights(StoryInsights { media_id: media_id.clone(), metrics });
+    let body = Body::StoryInsights(StoryInsights { media_id: media_id.clone(), posted: None, metrics });
     Ok(parsed(frame, value, "story_insights", &[Some(&media_id), Some(&all)], body))
 }
 

@@ -1,6 +1,7 @@
 //! What webhooks become, over every fixture and many mutations of them.
 
 #![expect(clippy::unwrap_used, reason = "a broken fixture should fail its test")]
+mod hostile;
 mod mutations;
 mod snapshots;
 

@@ -2,6 +2,7 @@
 //! waits.
 
 mod crm;
+mod experiments;
 mod people;
 mod plays;
 mod snippets;
@@ -50,6 +51,7 @@ impl Findings<'_> {
 pub(crate) fn warnings(document: &Document, ground: &Ground<'_>) -> Vec<Problem> {
     let mut findings = Findings { ground, found: Vec::new() };
     plays::warn(document, &mut findings);
+    experiments::warn(document, &mut findings);
     snippets::warn(document, &mut findings);
     let mut found = findings.found;
     found.sort();
@@ -64,6 +66,7 @@ pub(crate) fn problems(document: &Document, ground: &Ground<'_>) -> Vec<Problem>
     segments(document, &mut findings);
     tags(document, &mut findings);
     plays::check(document, &mut findings);
+    experiments::check(document, &mut findings);
     snippets::check(document, &mut findings);
     people::check(document, &mut findings);
     limits(document, &mut findings);

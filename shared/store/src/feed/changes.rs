@@ -8,6 +8,7 @@ use uuid::Uuid;
 use crate::codec::{consent, to_json};
 use crate::engine::{Numbers, Sql, Texts, Tx, on_read, on_tx, row};
 use crate::viewers::ViewerRow;
+use crate::wall::on_brand;
 use crate::{BrandStore, Store, StoreError};
 
 /// What is known of a viewer at the moment at which a change is numbered.
@@ -27,6 +28,9 @@ pub struct FeedSubject {
 
 /// Makes a change's id and body of its number and of what is known.
 pub type RenderChange<'a> = dyn Fn(u64, &FeedSubject) -> Result<(Uuid, String), StoreError> + Sync + 'a;
+
+/// Makes the id and body of a week's report of its number.
+pub type RenderWeek<'a> = dyn Fn(u64) -> Result<(Uuid, String), StoreError> + Sync + 'a;
 
 /// A change as every reader gets it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -217,7 +221,7 @@ impl BrandStore<'_> {
     /// Those of `render`; then nothing is numbered.
     pub async fn number_changes(&self, limit: u32, render: &RenderChange<'_>) -> Result<u64, StoreError> {
         let brand = self.brand.as_str();
-        let mut tx = self.store.engine.begin().await?;
+        let mut tx = self.begin().await?;
         let head = tx.sql(&HEAD);
         let make = "INSERT INTO feed_head (brand, sequence) VALUES ($1, 0) ON CONFLICT (brand) DO NOTHING";
         let mut sequence: i64 = on_tx!(&mut tx, |connection| {
@@ -258,6 +262,61 @@ impl BrandStore<'_> {
         });
         tx.commit().await?;
         Ok(taken)
+    }
+
+    /// Whether the feed has told of the week that ends with `until` (`YYYY-MM-DD`).
+    pub async fn week_is_told(&self, until: &str) -> Result<bool, StoreError> {
+        let sql = "SELECT sequence FROM weekly_report WHERE brand = $1 AND until = $2";
+        let told: Option<i64> = on_brand!(self, |pool| {
+            sqlx::query_scalar(sql).bind(self.brand.as_str()).bind(until).fetch_optional(pool).await?
+        });
+        Ok(told.is_some())
+    }
+
+    /// Tells the feed of a week, once: `render` makes the change's id and body of its number. `false` if it was told already. It is
+    /// about no viewer: account and viewer are empty.
+    ///
+    /// # Errors
+    /// Those of `render`; then nothing is told.
+    pub async fn tell_week(&self, until: &str, now: Timestamp, render: &RenderWeek<'_>) -> Result<bool, StoreError> {
+        let brand = self.brand.as_str();
+        let once = "INSERT INTO weekly_report (brand, until, sequence, at_ms) VALUES ($1, $2, $3, $4)
+            ON CONFLICT DO NOTHING";
+        let mut tx = self.begin().await?;
+        let head = tx.sql(&HEAD);
+        let make = "INSERT INTO feed_head (brand, sequence) VALUES ($1, 0) ON CONFLICT (brand) DO NOTHING";
+        // The head's lock: whoever numbers changes waits, and of two who tell the same week one comes too late.
+        let sequence: i64 = on_tx!(&mut tx, |connection| {
+            sqlx::query(make).bind(brand).execute(&mut *connection).await?;
+            sqlx::query_scalar::<_, i64>(head).bind(brand).fetch_one(connection).await? + 1
+        });
+        let noted = on_tx!(&mut tx, |connection| {
+            let query = sqlx::query(once).bind(brand).bind(until).bind(sequence).bind(now.millis());
+            query.execute(connection).await?.rows_affected()
+        });
+        if noted == 0 {
+            return Ok(false);
+        }
+        let (change, body) = render(sequence.unsigned_abs())?;
+        on_tx!(&mut tx, |connection| {
+            sqlx::query(CHANGE)
+                .bind(brand)
+                .bind(sequence)
+                .bind(change)
+                .bind("")
+                .bind("")
+                .bind(now.millis())
+                .bind(body)
+                .execute(&mut *connection)
+                .await?;
+            sqlx::query("UPDATE feed_head SET sequence = $2 WHERE brand = $1")
+                .bind(brand)
+                .bind(sequence)
+                .execute(connection)
+                .await?;
+        });
+        tx.commit().await?;
+        Ok(true)
     }
 
     /// What is known of those who were marked: first that they are forgotten, then what came after.
@@ -315,7 +374,7 @@ impl BrandStore<'_> {
     pub async fn changes_after(&self, after: u64, limit: u32) -> Result<FeedPage, StoreError> {
         // The head first: what comes between the two questions is on the next page.
         let head = self.feed_tail().await?.head;
-        let rows: Vec<ChangeColumns> = on_read!(&self.store.engine, |pool| {
+        let rows: Vec<ChangeColumns> = on_brand!(self, |pool| {
             sqlx::query_as(AFTER)
                 .bind(self.brand.as_str())
                 .bind(i64::try_from(after).unwrap_or(i64::MAX))
@@ -335,9 +394,8 @@ impl BrandStore<'_> {
 
     /// Where the feed begins and ends.
     pub async fn feed_tail(&self) -> Result<FeedTail, StoreError> {
-        let row: Option<TailColumns> = on_read!(&self.store.engine, |pool| {
-            sqlx::query_as(TAIL).bind(self.brand.as_str()).fetch_optional(pool).await?
-        });
+        let row: Option<TailColumns> =
+            on_brand!(self, |pool| { sqlx::query_as(TAIL).bind(self.brand.as_str()).fetch_optional(pool).await? });
         let tail = |row: TailColumns| FeedTail { floor: row.floor.unsigned_abs(), head: row.head.unsigned_abs() };
         Ok(row.map(tail).unwrap_or_default())
     }

@@ -7,6 +7,7 @@ use super::FeedEndpoint;
 use super::endpoints::EndpointColumns;
 use crate::codec::moment;
 use crate::engine::{Sql, on_read, on_tx, row, storable};
+use crate::wall::on_brand;
 use crate::{BrandStore, Store, StoreError};
 
 /// One change on its way to one endpoint.
@@ -185,7 +186,7 @@ impl BrandStore<'_> {
         let waiting = "SELECT COUNT(*) FROM feed_delivery WHERE brand = $1 AND endpoint = $2 AND dead IS NULL";
         let until = "SELECT MAX(sequence) FROM (SELECT sequence FROM feed_change WHERE brand = $1 AND sequence > $2
             ORDER BY sequence LIMIT $3) AS page";
-        let mut tx = self.store.engine.begin().await?;
+        let mut tx = self.begin().await?;
         let lock = tx.sql(&lock);
         let cursor: Option<i64> = on_tx!(&mut tx, |connection| {
             sqlx::query_scalar(lock).bind(brand).bind(endpoint).fetch_optional(connection).await?
@@ -228,7 +229,7 @@ impl BrandStore<'_> {
         now: Timestamp,
         lease: Timestamp,
     ) -> Result<Vec<FeedDelivery>, StoreError> {
-        let mut tx = self.store.engine.begin().await?;
+        let mut tx = self.begin().await?;
         let sql = tx.sql(&CLAIM);
         let claimed: Vec<ClaimColumns> = on_tx!(&mut tx, |connection| {
             sqlx::query_as(sql)
@@ -273,7 +274,7 @@ impl BrandStore<'_> {
     ) -> Result<bool, StoreError> {
         let (brand, (change, claim)) = (self.brand.as_str(), delivery);
         let ended = attempt.at.plus(attempt.took_ms);
-        let mut tx = self.store.engine.begin().await?;
+        let mut tx = self.begin().await?;
         let settled = on_tx!(&mut tx, |connection| {
             let query = match settlement {
                 FeedSettlement::Delivered => sqlx::query(ARRIVED).bind(brand).bind(endpoint).bind(change).bind(claim),
@@ -319,7 +320,7 @@ impl BrandStore<'_> {
     pub async fn feed_attempts(&self, endpoint: &str, limit: u32) -> Result<Vec<FeedAttempt>, StoreError> {
         let sql = "SELECT change, number, at_ms, took_ms, status, error, excerpt, outcome FROM feed_attempt
             WHERE brand = $1 AND endpoint = $2 ORDER BY seq DESC LIMIT $3";
-        let rows: Vec<AttemptColumns> = on_read!(&self.store.engine, |pool| {
+        let rows: Vec<AttemptColumns> = on_brand!(self, |pool| {
             sqlx::query_as(sql).bind(self.brand.as_str()).bind(endpoint).bind(i64::from(limit)).fetch_all(pool).await?
         });
         let decode = |row: AttemptColumns| FeedAttempt {
@@ -339,7 +340,7 @@ impl BrandStore<'_> {
     pub async fn feed_dead_letters(&self, endpoint: &str, limit: u32) -> Result<Vec<FeedDeadLetter>, StoreError> {
         let sql = "SELECT change, sequence, account, viewer, dead, dead_ms FROM feed_delivery
             WHERE brand = $1 AND endpoint = $2 AND dead IS NOT NULL ORDER BY sequence LIMIT $3";
-        let rows: Vec<DeadColumns> = on_read!(&self.store.engine, |pool| {
+        let rows: Vec<DeadColumns> = on_brand!(self, |pool| {
             sqlx::query_as(sql).bind(self.brand.as_str()).bind(endpoint).bind(i64::from(limit)).fetch_all(pool).await?
         });
         let decode = |row: DeadColumns| FeedDeadLetter {
@@ -356,7 +357,7 @@ impl BrandStore<'_> {
     pub async fn revive_feed(&self, endpoint: &str, now: Timestamp) -> Result<u64, StoreError> {
         let sql = "UPDATE feed_delivery SET dead = NULL, dead_ms = NULL, attempts = 0, due_ms = $3, lease_ms = 0
             WHERE brand = $1 AND endpoint = $2 AND dead IS NOT NULL";
-        let mut tx = self.store.engine.begin().await?;
+        let mut tx = self.begin().await?;
         let revived = on_tx!(&mut tx, |connection| {
             let query = sqlx::query(sql).bind(self.brand.as_str()).bind(endpoint).bind(now.millis());
             query.execute(connection).await?.rows_affected()
@@ -369,7 +370,7 @@ impl BrandStore<'_> {
     pub async fn feed_waiting(&self, endpoint: &str) -> Result<(u64, u64), StoreError> {
         let sql = "SELECT COUNT(CASE WHEN dead IS NULL THEN 1 END), COUNT(CASE WHEN dead IS NOT NULL THEN 1 END)
             FROM feed_delivery WHERE brand = $1 AND endpoint = $2";
-        let (waiting, dead): (i64, i64) = on_read!(&self.store.engine, |pool| {
+        let (waiting, dead): (i64, i64) = on_brand!(self, |pool| {
             sqlx::query_as(sql).bind(self.brand.as_str()).bind(endpoint).fetch_one(pool).await?
         });
         Ok((waiting.unsigned_abs(), dead.unsigned_abs()))

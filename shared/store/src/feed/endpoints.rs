@@ -4,6 +4,7 @@ use afterglow_domain::{BrandId, Timestamp};
 
 use crate::codec::{from_name, moment};
 use crate::engine::{on_read, on_tx, row, storable};
+use crate::wall::on_brand;
 use crate::{BrandStore, Store, StoreError};
 use serde::{Deserialize, Serialize};
 
@@ -119,6 +120,44 @@ impl Store {
     }
 }
 
+const RESEAL: &str = "UPDATE feed_endpoint
+    SET secret = CASE WHEN secret = $3 THEN $4 ELSE secret END, former = CASE WHEN former = $3 THEN $4 ELSE former END
+    WHERE brand = $1 AND id = $2 AND (secret = $3 OR former = $3)";
+
+impl Store {
+    /// Every sealed secret of every endpoint, those that are being replaced among them: whose, and of which endpoint.
+    pub async fn sealed_feed_secrets(&self) -> Result<Vec<(BrandId, String, SealedSecret)>, StoreError> {
+        let sql = "SELECT brand, id, secret FROM feed_endpoint
+            UNION ALL SELECT brand, id, former FROM feed_endpoint WHERE former IS NOT NULL ORDER BY brand, id";
+        let rows: Vec<(String, String, Vec<u8>)> =
+            on_read!(&self.engine, |pool| sqlx::query_as(sql).fetch_all(pool).await?);
+        Ok(rows.into_iter().map(|(brand, id, sealed)| (BrandId::new(brand), id, SealedSecret(sealed))).collect())
+    }
+
+    /// Puts the same secret, sealed anew, in the place of `before`, wherever it stands by now. `false` if it stands nowhere.
+    pub async fn reseal_feed_secret(
+        &self,
+        brand: &BrandId,
+        id: &str,
+        before: &SealedSecret,
+        after: &SealedSecret,
+    ) -> Result<bool, StoreError> {
+        let mut tx = self.engine.begin().await?;
+        let changed = on_tx!(&mut tx, |connection| {
+            sqlx::query(RESEAL)
+                .bind(brand.as_str())
+                .bind(id)
+                .bind(&before.0)
+                .bind(&after.0)
+                .execute(connection)
+                .await?
+                .rows_affected()
+        });
+        tx.commit().await?;
+        Ok(changed == 1)
+    }
+}
+
 impl BrandStore<'_> {
     /// The brand's endpoints, by name.
     pub async fn feed_endpoints(&self) -> Result<Vec<FeedEndpoint>, StoreError> {
@@ -126,15 +165,14 @@ impl BrandStore<'_> {
             "SELECT brand, id, url, secret, former, former_until_ms, per_minute, burst, concurrency, state, cursor,
                 created_ms
             FROM feed_endpoint WHERE brand = $1 ORDER BY id";
-        let rows: Vec<EndpointColumns> = on_read!(&self.store.engine, |pool| {
-            sqlx::query_as(sql).bind(self.brand.as_str()).fetch_all(pool).await?
-        });
+        let rows: Vec<EndpointColumns> =
+            on_brand!(self, |pool| { sqlx::query_as(sql).bind(self.brand.as_str()).fetch_all(pool).await? });
         rows.into_iter().map(EndpointColumns::decode).collect()
     }
 
     /// Makes an endpoint; `false` if there is one of that name.
     pub async fn add_feed_endpoint(&self, endpoint: &FeedEndpoint) -> Result<bool, StoreError> {
-        let mut tx = self.store.engine.begin().await?;
+        let mut tx = self.begin().await?;
         let made = on_tx!(&mut tx, |connection| {
             sqlx::query(PUT)
                 .bind(self.brand.as_str())
@@ -164,7 +202,7 @@ impl BrandStore<'_> {
     /// there is none.
     pub async fn replay_feed_endpoint(&self, id: &str, after: u64) -> Result<bool, StoreError> {
         let after = i64::try_from(after).unwrap_or(i64::MAX);
-        let mut tx = self.store.engine.begin().await?;
+        let mut tx = self.begin().await?;
         let found = on_tx!(&mut tx, |connection| {
             let brand = self.brand.as_str();
             sqlx::query("DELETE FROM feed_delivery WHERE brand = $1 AND endpoint = $2 AND sequence > $3")
@@ -194,7 +232,7 @@ impl BrandStore<'_> {
     ) -> Result<bool, StoreError> {
         let sql = "UPDATE feed_endpoint SET former = secret, former_until_ms = $4, secret = $3
             WHERE brand = $1 AND id = $2";
-        let mut tx = self.store.engine.begin().await?;
+        let mut tx = self.begin().await?;
         let found = on_tx!(&mut tx, |connection| {
             sqlx::query(sql)
                 .bind(self.brand.as_str())
@@ -211,7 +249,7 @@ impl BrandStore<'_> {
 
     /// Removes an endpoint with all that waits for it; `false` if there is none.
     pub async fn remove_feed_endpoint(&self, id: &str) -> Result<bool, StoreError> {
-        let mut tx = self.store.engine.begin().await?;
+        let mut tx = self.begin().await?;
         let mut found = 0;
         for sql in [
             "DELETE FROM feed_delivery WHERE brand = $1 AND endpoint = $2",
@@ -227,7 +265,7 @@ impl BrandStore<'_> {
     }
 
     async fn on_endpoint(&self, sql: &'static str, id: &str, third: &str) -> Result<bool, StoreError> {
-        let mut tx = self.store.engine.begin().await?;
+        let mut tx = self.begin().await?;
         let found = on_tx!(&mut tx, |connection| {
             sqlx::query(sql).bind(self.brand.as_str()).bind(id).bind(third).execute(connection).await?.rows_affected()
         });

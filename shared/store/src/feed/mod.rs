@@ -13,7 +13,7 @@ mod deliveries;
 mod endpoints;
 
 pub use broker::BrokerPlace;
-pub use changes::{FeedPage, FeedSubject, FeedTail, NumberedChange, RenderChange};
+pub use changes::{FeedPage, FeedSubject, FeedTail, NumberedChange, RenderChange, RenderWeek};
 pub use deliveries::{FeedAttempt, FeedDeadLetter, FeedDelivery, FeedSettlement};
 pub use endpoints::{FeedEndpoint, FeedEndpointState, SealedSecret};
 

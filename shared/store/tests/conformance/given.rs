@@ -99,6 +99,8 @@ where
     let result = tokio::spawn(case(Given { store: store.clone(), url, _directory: None })).await;
     store.close().await;
     sqlx::query(drop).execute(&mut admin).await.unwrap();
+    let role = AssertSqlSafe(format!("DROP ROLE IF EXISTS {name}_brand"));
+    sqlx::query(role).execute(&mut admin).await.unwrap();
     if let Err(error) = result {
         resume_unwind(error.into_panic());
     }
@@ -230,6 +232,7 @@ pub(crate) fn intent_for(cause: &Interaction) -> Intent {
         cause_occurred: cause.occurred,
         comment_id: None,
         step: 0,
+        say: None,
         due: None,
         language: None,
         person: None,

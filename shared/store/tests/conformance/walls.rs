@@ -9,7 +9,7 @@ use crate::given::{
 on_both!(one_brand_cannot_see_another, one_brand_cannot_touch_another);
 
 /// `lumen` has an interaction, a viewer, a decision and a consent; `umbra` has the same viewer id at its own account.
-async fn two_brands(given: &Given) -> Interaction {
+pub(crate) async fn two_brands(given: &Given) -> Interaction {
     ready(given).await;
     given.store.upsert_brand(&brand("umbra")).await.unwrap();
     given.store.upsert_account(&account("2", "umbra")).await.unwrap();

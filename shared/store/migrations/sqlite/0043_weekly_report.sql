@@ -1,0 +1,8 @@
+-- Which weeks a brand's feed has told of: each once. until: the week's last day, YYYY-MM-DD; sequence: its number in the feed.
+CREATE TABLE weekly_report (
+    brand    TEXT NOT NULL,
+    until    TEXT NOT NULL,
+    sequence BIGINT NOT NULL,
+    at_ms    BIGINT NOT NULL,
+    PRIMARY KEY (brand, until)
+);
