@@ -15,6 +15,7 @@ mod crms;
 mod experiments;
 mod faults;
 mod feed;
+mod feed_broker;
 mod figures;
 mod flow;
 mod forgetting;
