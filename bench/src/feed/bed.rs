@@ -177,7 +177,7 @@ impl Bed {
 
     /// Reads the whole feed by its API, as one reader that does nothing else. How long it took.
     pub(super) async fn read_all(&self) -> anyhow::Result<(u64, Duration)> {
-        let client = reqwest::Client::new();
+        let client = afterglow_runtime::http_client(Duration::from_secs(30))?;
         let at = self.consumed_at("pull").unwrap_or_default();
         let (begun, mut cursor, mut count) = (Instant::now(), "0".to_owned(), 0);
         loop {

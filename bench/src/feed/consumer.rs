@@ -70,7 +70,7 @@ async fn webhook(ledger: Ledger, at: &str) -> anyhow::Result<()> {
 }
 
 async fn pull(mut ledger: Ledger, at: &str, token: &str) -> anyhow::Result<()> {
-    let client = reqwest::Client::new();
+    let client = afterglow_runtime::http_client(Duration::from_secs(30))?;
     loop {
         let url = format!("{at}?format=ndjson&limit=1000&cursor={}", ledger.last);
         let asked = client.get(url).bearer_auth(token).send().await.and_then(reqwest::Response::error_for_status);
@@ -154,15 +154,12 @@ impl Taken {
             let [sequence, id, hash, at] = parts[..] else { continue }; // being written
             let Some(index) = sequence.parse::<u64>()?.checked_sub(from) else { continue };
             let Some(place) = taken.changes.get_mut(usize::try_from(index)?) else { continue };
-            match place {
-                Some((known, body)) => {
-                    ensure!(known == id && body == hash, "{sequence} came twice and was not the same");
-                    taken.repeats += 1;
-                }
-                None => {
-                    *place = Some((id.to_owned(), hash.to_owned()));
-                    taken.at[usize::try_from(index)?] = at.parse()?;
-                }
+            if let Some((known, body)) = place {
+                ensure!(known == id && body == hash, "{sequence} came twice and was not the same");
+                taken.repeats += 1;
+            } else {
+                *place = Some((id.to_owned(), hash.to_owned()));
+                taken.at[usize::try_from(index)?] = at.parse()?;
             }
         }
         let ids: HashSet<&str> = taken.changes.iter().flatten().map(|(id, _)| id.as_str()).collect();

@@ -1,6 +1,7 @@
 //! Stops and hand-overs, recorded before anything else.
 //!
-//! A lane of its own, so that a stop waits behind no backlog; one transaction each, so that it waits for no batch.
+//! A lane of its own, so that a stop waits behind no backlog; one transaction each, so that it waits for no batch. A process that
+//! starts records what waits there before it sends anything: it may have been answered 200 while no process was there.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,23 +20,49 @@ use super::{Responder, ResponderError};
 
 const PREFETCH: u16 = 64;
 
-pub(super) async fn run(responder: &Arc<Responder>, stop: &CancellationToken) -> Result<(), ResponderError> {
+/// How long nothing may come until it is asked whether anything waits.
+const QUIET: Duration = Duration::from_millis(20);
+
+/// Records until `stop`. `heard` is set when what was said while nobody listened is recorded: before that, nothing may be sent.
+pub(super) async fn run(
+    responder: &Arc<Responder>,
+    heard: &CancellationToken,
+    stop: &CancellationToken,
+) -> Result<(), ResponderError> {
     let failed = |source| ResponderError::Consume { lane: Lane::Consent.as_str(), source };
+    let mut left = waiting(responder).await;
     let mut consumer = responder.bus.consume(Lane::Consent, PREFETCH).await.map_err(failed)?;
     let settler = consumer.settler();
     loop {
-        let batch = consumer.next_batch(usize::from(PREFETCH), Duration::ZERO);
-        let batch = match stop.run_until_cancelled(batch).await {
-            None | Some(Err(BusError::Closed)) => return Ok(()),
-            Some(Ok(batch)) => batch,
-            Some(Err(error)) => return Err(failed(error)),
+        if left == 0 {
+            heard.cancel();
+        }
+        let next = consumer.next_batch(usize::from(PREFETCH), Duration::ZERO);
+        let next = async {
+            if heard.is_cancelled() { Some(next.await) } else { tokio::time::timeout(QUIET, next).await.ok() }
         };
+        let batch = match stop.run_until_cancelled(next).await {
+            None | Some(Some(Err(BusError::Closed))) => return Ok(()),
+            Some(Some(Ok(batch))) => batch,
+            Some(Some(Err(error))) => return Err(failed(error)),
+            Some(None) => {
+                // Other replicas take their share of what waited.
+                left = waiting(responder).await;
+                continue;
+            }
+        };
+        left = left.saturating_sub(batch.len() as u64);
         let mut under_way = JoinSet::new();
         for delivery in batch {
             under_way.spawn(take(Arc::clone(responder), delivery, Arc::clone(&settler), stop.clone()));
         }
         while under_way.join_next().await.is_some() {}
     }
+}
+
+/// How many changes wait. A broker that cannot be asked may hold any number.
+async fn waiting(responder: &Responder) -> u64 {
+    responder.bus.depth(Lane::Consent).await.map_or(u64::MAX, |depth| depth.ready)
 }
 
 async fn take(responder: Arc<Responder>, delivery: Delivery, settler: Arc<dyn Settler>, stop: CancellationToken) {

@@ -196,10 +196,17 @@ impl Responder {
             stop.cancel();
             ended
         };
+        let heard = CancellationToken::new();
         let (stops, intents, (), (), (), ()) = tokio::join!(
-            async { guarded(consent_lane::run(&this, &stop).await) },
-            async { guarded(intents_lane::run(&this, &stop).await) },
-            sweep::run(&this, &stop),
+            async { guarded(consent_lane::run(&this, &heard, &stop).await) },
+            async {
+                stop.run_until_cancelled(heard.cancelled()).await;
+                guarded(intents_lane::run(&this, &stop).await)
+            },
+            async {
+                stop.run_until_cancelled(heard.cancelled()).await;
+                sweep::run(&this, &stop).await;
+            },
             fate::run(&this, &stop),
             moderation::run(&this, &stop),
             safety::run(&this, &stop),
