@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use afterglow_bus::{Broadcast, Bus, Lane};
@@ -134,7 +135,8 @@ impl Parts {
     pub(crate) async fn start(&self, which: &[Service], stop: &CancellationToken) -> anyhow::Result<Running> {
         let drain = Duration::from_millis(self.settings.ops.drain_ms);
         let mut services = Services::new(stop.clone(), drain);
-        self.check_health();
+        let listening = Arc::new(AtomicBool::new(false));
+        self.check_health(&listening);
         let (mut webhooks, mut console) = (None, None);
         for service in which {
             match service {
@@ -145,6 +147,7 @@ impl Parts {
                 Service::Crm => self.start_crm(&mut services, stop)?,
             }
         }
+        listening.store(true, Ordering::Release);
         Ok(Running { services, webhooks, console })
     }
 
@@ -160,8 +163,14 @@ impl Parts {
         self.bus.clone().context("this service needs the bus")
     }
 
-    fn check_health(&self) {
+    fn check_health(&self, listening: &Arc<AtomicBool>) {
         let (store, health) = (self.store.clone(), &self.health);
+        // Whoever is told that a process is ready sends it what it is there for.
+        let listening = Arc::clone(listening);
+        health.check("services", move || {
+            let begun = listening.load(Ordering::Acquire);
+            async move { if begun { Ok(()) } else { Err("they are being started".to_owned()) } }
+        });
         health.check("database", move || {
             let store = store.clone();
             async move { store.ping().await.map_err(|error| error_chain(&error)) }

@@ -93,12 +93,11 @@ async fn case(mut installation: Installation) {
         assert_eq!(delivery.routing_key.as_str(), format!("{brand}.changed"));
         let sequence: u64 = event["sequence"].as_str().unwrap().parse().unwrap();
         channel.basic_ack(delivery.delivery_tag, BasicAckOptions::default()).await.unwrap();
-        match taken.insert(id, event.clone()) {
-            Some(before) => assert_eq!(before, event, "what comes twice is the same"),
-            None => {
-                assert_eq!(sequence, latest + 1, "none is left out");
-                latest = sequence;
-            }
+        if let Some(before) = taken.insert(id, event.clone()) {
+            assert_eq!(before, event, "what comes twice is the same");
+        } else {
+            assert_eq!(sequence, latest + 1, "none is left out");
+            latest = sequence;
         }
         if !killed {
             // In the midst of it the process that publishes is gone, and another takes its place.
