@@ -48,6 +48,13 @@ impl ViewerRecord {
     }
 }
 
+/// A score as [`ViewerRecord::score_milli`] has it, clamped to what fits.
+pub(crate) fn thousandths(score: f64) -> u32 {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to what fits")]
+    let milli = (score * 1000.0).round().clamp(0.0, f64::from(u32::MAX)) as u32;
+    milli
+}
+
 /// The record as JSON has it.
 #[derive(Serialize)]
 struct Shown<'a> {
@@ -78,5 +85,17 @@ impl Serialize for ViewerRecord {
             first_seen: self.first_seen.to_rfc3339(),
         }
         .serialize(to)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scores_fit() {
+        for (score, milli) in [(0.0, 0), (1.2345, 1235), (-1.0, 0), (1e20, u32::MAX), (f64::NAN, 0)] {
+            assert_eq!(thousandths(score), milli, "{score}");
+        }
     }
 }

@@ -11,9 +11,9 @@ use std::sync::Arc;
 use afterglow_bus::{Bus, Lane, Message};
 use afterglow_domain::{
     AccountId, Body, BrandId, Channel, Clock, ConsentChange, ConsentState, Conversion, DerivedId as _, FenceChange,
-    Interaction, InteractionId, Kind, Note, Source, Timestamp, ViewerId,
+    Interaction, InteractionId, Note, Source, Timestamp, ViewerId,
 };
-use afterglow_meta::{AppSecrets, Verified};
+use afterglow_meta::AppSecrets;
 use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -127,21 +127,41 @@ struct PostedNote {
     occurred: Option<String>,
 }
 
-/// RFC 9457.
-fn problem(status: StatusCode, title: &str, detail: &str) -> Response {
-    let body = json!({ "type": "about:blank", "status": status.as_u16(), "title": title, "detail": detail });
-    (status, [(header::CONTENT_TYPE, "application/problem+json")], body.to_string()).into_response()
+/// Why something is not taken (RFC 9457, "Problem Details").
+struct Problem {
+    status: StatusCode,
+    title: &'static str,
+    detail: String,
 }
 
-/// The body, if it is signed with one of the brand's secrets. A brand that is not known and a signature that is wrong look the same from
-/// outside.
-fn signed(conversions: &Conversions, brand: &BrandId, headers: &HeaderMap, body: Bytes) -> Option<Verified<Bytes>> {
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let Self { status, title, detail } = self;
+        let body = json!({ "type": "about:blank", "status": status.as_u16(), "title": title, "detail": detail });
+        (status, [(header::CONTENT_TYPE, "application/problem+json")], body.to_string()).into_response()
+    }
+}
+
+fn problem(status: StatusCode, title: &'static str, detail: impl Into<String>) -> Problem {
+    Problem { status, title, detail: detail.into() }
+}
+
+type Kept = Result<Json<serde_json::Value>, Problem>;
+
+/// What the body says, if it is signed with one of the brand's secrets. A brand that is not known and a signature that is wrong look
+/// the same from outside. `wrong` is the title for who wrote it wrong.
+fn read<T: serde::de::DeserializeOwned>(
+    conversions: &Conversions,
+    brand: &BrandId,
+    (headers, body): (&HeaderMap, Bytes),
+    wrong: &'static str,
+) -> Result<T, Problem> {
     let header = headers.get("x-afterglow-signature").and_then(|value| value.to_str().ok());
-    conversions.secrets.get(brand).and_then(|secrets| secrets.verify(header, body).ok())
-}
-
-fn not_signed() -> Response {
-    problem(StatusCode::FORBIDDEN, "Not signed", "X-Afterglow-Signature: sha256=HMAC-SHA256(body, secret)")
+    let verified = conversions.secrets.get(brand).and_then(|secrets| secrets.verify(header, body).ok());
+    let not_signed =
+        || problem(StatusCode::FORBIDDEN, "Not signed", "X-Afterglow-Signature: sha256=HMAC-SHA256(body, secret)");
+    serde_json::from_slice(verified.ok_or_else(not_signed)?.get())
+        .map_err(|error| problem(StatusCode::BAD_REQUEST, wrong, error.to_string()))
 }
 
 async fn take_consent(
@@ -149,29 +169,13 @@ async fn take_consent(
     Path(brand): Path<String>,
     headers: HeaderMap,
     body: Bytes,
-) -> Response {
+) -> Kept {
     let brand = BrandId::new(brand);
-    let Some(verified) = signed(&conversions, &brand, &headers, body) else { return not_signed() };
-    let posted: PostedConsent = match serde_json::from_slice(verified.get()) {
-        Ok(posted) => posted,
-        Err(error) => return problem(StatusCode::BAD_REQUEST, "Not a consent", &error.to_string()),
-    };
-    let change = match conversions.consent(&brand, posted) {
-        Ok(change) => change,
-        Err(detail) => return problem(StatusCode::UNPROCESSABLE_ENTITY, "Not recorded", &detail),
-    };
+    let posted: PostedConsent = read(&conversions, &brand, (&headers, body), "Not a consent")?;
+    let change = conversions.consent(&brand, posted).map_err(|detail| unprocessable("Not recorded", detail))?;
     let id = change.cause.to_string();
-    let Ok(body) = serde_json::to_vec(&FenceChange::Consent(change)) else {
-        return problem(StatusCode::INTERNAL_SERVER_ERROR, "Not written", "try again");
-    };
-    let message = Message { id: id.clone(), traceparent: None, body: body.into() };
-    match conversions.bus.publish(Lane::Consent, vec![message]).await {
-        Ok(()) => Json(json!({ "id": id })).into_response(),
-        Err(error) => {
-            tracing::warn!(%error, "a stop is refused; it has to come again");
-            problem(StatusCode::SERVICE_UNAVAILABLE, "Not kept", "post it again in a few seconds")
-        }
-    }
+    let body = serde_json::to_vec(&FenceChange::Consent(change)).map_err(|_| not_written())?;
+    conversions.publish(Lane::Consent, id, body).await
 }
 
 async fn take(
@@ -179,17 +183,14 @@ async fn take(
     Path(brand): Path<String>,
     headers: HeaderMap,
     body: Bytes,
-) -> Response {
+) -> Kept {
     let brand = BrandId::new(brand);
-    let Some(verified) = signed(&conversions, &brand, &headers, body) else { return not_signed() };
-    let posted: Posted = match serde_json::from_slice(verified.get()) {
-        Ok(posted) => posted,
-        Err(error) => return problem(StatusCode::BAD_REQUEST, "Not a conversion", &error.to_string()),
-    };
-    match conversions.interaction(&brand, posted).await {
-        Ok(interaction) => conversions.keep(&interaction).await,
-        Err(detail) => problem(StatusCode::UNPROCESSABLE_ENTITY, "Not to be attributed", &detail),
-    }
+    let posted: Posted = read(&conversions, &brand, (&headers, body), "Not a conversion")?;
+    let interaction = conversions.interaction(&brand, posted).await;
+    let interaction = interaction.map_err(|detail| unprocessable("Not to be attributed", detail))?;
+    let kept = conversions.keep(&interaction).await?;
+    metrics::counter!("afterglow_conversions_total", "brand" => brand.as_str().to_owned()).increment(1);
+    Ok(kept)
 }
 
 async fn take_note(
@@ -197,40 +198,36 @@ async fn take_note(
     Path(brand): Path<String>,
     headers: HeaderMap,
     body: Bytes,
-) -> Response {
+) -> Kept {
     let brand = BrandId::new(brand);
-    let Some(verified) = signed(&conversions, &brand, &headers, body) else { return not_signed() };
-    let posted: PostedNote = match serde_json::from_slice(verified.get()) {
-        Ok(posted) => posted,
-        Err(error) => return problem(StatusCode::BAD_REQUEST, "Not a note", &error.to_string()),
-    };
-    match conversions.note(&brand, posted) {
-        Ok(interaction) => conversions.keep(&interaction).await,
-        Err(detail) => problem(StatusCode::UNPROCESSABLE_ENTITY, "Not recorded", &detail),
-    }
+    let posted: PostedNote = read(&conversions, &brand, (&headers, body), "Not a note")?;
+    let note = conversions.note(&brand, posted).map_err(|detail| unprocessable("Not recorded", detail))?;
+    conversions.keep(&note).await
+}
+
+fn unprocessable(title: &'static str, detail: String) -> Problem {
+    problem(StatusCode::UNPROCESSABLE_ENTITY, title, detail)
+}
+
+fn not_written() -> Problem {
+    problem(StatusCode::INTERNAL_SERVER_ERROR, "Not written", "try again")
 }
 
 impl Conversions {
+    async fn keep(&self, interaction: &Interaction) -> Kept {
+        let event = interaction.to_cloudevent().map_err(|_| not_written())?;
+        self.publish(Lane::Interactions, interaction.id.to_string(), event).await
+    }
+
     /// Puts it on its way; answered 200 only when it is kept.
-    async fn keep(&self, interaction: &Interaction) -> Response {
-        let Ok(event) = interaction.to_cloudevent() else {
-            return problem(StatusCode::INTERNAL_SERVER_ERROR, "Not written", "try again");
-        };
-        let id = interaction.id.to_string();
-        let message = Message { id: id.clone(), traceparent: None, body: event.into() };
-        match self.bus.publish(Lane::Interactions, vec![message]).await {
-            Ok(()) => {
-                if interaction.kind() == Kind::Conversion {
-                    let brand = interaction.brand.as_str().to_owned();
-                    metrics::counter!("afterglow_conversions_total", "brand" => brand).increment(1);
-                }
-                Json(json!({ "id": id })).into_response()
-            }
-            Err(error) => {
-                tracing::warn!(%error, "what a brand's system tells is refused; it may come again");
-                problem(StatusCode::SERVICE_UNAVAILABLE, "Not kept", "post it again in a few seconds")
-            }
-        }
+    async fn publish(&self, lane: Lane, id: String, body: Vec<u8>) -> Kept {
+        let message = Message { id: id.clone(), traceparent: None, body: body.into() };
+        self.bus.publish(lane, vec![message]).await.map_err(|error| {
+            let lane = lane.as_str();
+            tracing::warn!(lane, %error, "what a brand's system tells is refused; it has to come again");
+            problem(StatusCode::SERVICE_UNAVAILABLE, "Not kept", "post it again in a few seconds")
+        })?;
+        Ok(Json(json!({ "id": id })))
     }
 
     /// The channel of an account, if it is this brand's.

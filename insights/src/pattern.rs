@@ -44,46 +44,39 @@ pub struct PatternGround<'a> {
 
 /// What stands out, the snippets first.
 pub fn patterns(ground: &PatternGround<'_>) -> Vec<Pattern> {
-    let mut found = Vec::new();
-    let all = Part::of(ground.all, "replied", "sent");
-    for (name, sums) in ground.snippets {
-        let part = Part::of(sums, "replied", "sent");
-        if part.is_below(all) {
-            found.push(Pattern {
-                key: format!("replies:{name}"),
-                text: format!("Other words than snippet {name:?} would be answered more often."),
-                evidence: format!("{part} of its messages were replied to; of all, {all}"),
-            });
-        }
-    }
-    let all = Part::of(ground.all, "stops", "sent");
-    for (name, sums) in ground.plays {
-        let part = Part::of(sums, "stops", "sent");
-        if part.is_above(all) {
-            found.push(Pattern {
-                key: format!("stops:{name}"),
-                text: format!("Play {name:?} is unwelcome: saying nothing would cost less than it brings."),
-                evidence: format!("after {part} of its messages their reader said stop; after all, {all}"),
-            });
-        }
-    }
-    let all = Part::of(ground.all, "prompt", "questions");
-    for (hour, sums) in ground.hours {
-        let part = Part::of(sums, "prompt", "questions");
-        if part.is_below(all) {
-            found.push(Pattern {
-                key: format!("slow:{hour}"),
-                text: format!(
-                    "Who asks between {hour}:00 and {hour}:59 waits too long: more people, or a play, would help then."
-                ),
-                evidence: format!(
-                    "{part} of the questions of this hour were answered within 20 minutes; of all, {all}"
-                ),
-            });
-        }
-    }
-    found.extend(exits(ground.stories));
-    found
+    let unread = apart(ground.snippets, ground.all, ("replied", "sent"), Part::is_below);
+    let unread = unread.map(|(name, part, all)| Pattern {
+        key: format!("replies:{name}"),
+        text: format!("Other words than snippet {name:?} would be answered more often."),
+        evidence: format!("{part} of its messages were replied to; of all, {all}"),
+    });
+    let unwelcome = apart(ground.plays, ground.all, ("stops", "sent"), Part::is_above);
+    let unwelcome = unwelcome.map(|(name, part, all)| Pattern {
+        key: format!("stops:{name}"),
+        text: format!("Play {name:?} is unwelcome: saying nothing would cost less than it brings."),
+        evidence: format!("after {part} of its messages their reader said stop; after all, {all}"),
+    });
+    let slow = apart(ground.hours, ground.all, ("prompt", "questions"), Part::is_below);
+    let slow = slow.map(|(hour, part, all)| Pattern {
+        key: format!("slow:{hour}"),
+        text: format!(
+            "Who asks between {hour}:00 and {hour}:59 waits too long: more people, or a play, would help then."
+        ),
+        evidence: format!("{part} of the questions of this hour were answered within 20 minutes; of all, {all}"),
+    });
+    unread.chain(unwelcome).chain(slow).chain(exits(ground.stories)).collect()
+}
+
+/// The items whose share is beyond that of all by more than chance, with both shares.
+fn apart<'a>(
+    items: &'a BTreeMap<String, Sums>,
+    all: &Sums,
+    (of, among): (&'static str, &'static str),
+    is_apart: fn(Part, Part) -> bool,
+) -> impl Iterator<Item = (&'a String, Part, Part)> + use<'a> {
+    let all = Part::of(all, of, among);
+    let parts = items.iter().map(move |(name, sums)| (name, Part::of(sums, of, among)));
+    parts.filter(move |(_, part)| is_apart(*part, all)).map(move |(name, part)| (name, part, all))
 }
 
 /// Frames at which more leave than at others.

@@ -95,15 +95,18 @@ pub async fn trials_of(store: &BrandStore<'_>, brand: &Brand, now: Timestamp) ->
     Ok(trials)
 }
 
+/// From the beginning of one day to the end of another; `None` if a text is no day.
+fn span((since, until): (&str, &str), zone: &str) -> Option<(Timestamp, Timestamp)> {
+    Some((beginning(since, zone)?, beginning(&days_before(until, -1)?, zone)?))
+}
+
 /// Experiments that took viewers in, or counted some, between two days, as they stood at the end of the second.
 async fn tried_in(
     store: &BrandStore<'_>,
     brand: &Brand,
     (since, until): (&str, &str),
 ) -> Result<Vec<Trial>, StoreError> {
-    let zone = brand.time_zone.as_str();
-    let end = days_before(until, -1).and_then(|day| beginning(&day, zone));
-    let Some((begin, end)) = beginning(since, zone).zip(end) else { return Ok(Vec::new()) };
+    let Some((begin, end)) = span((since, until), &brand.time_zone) else { return Ok(Vec::new()) };
     let mut trials = Vec::new();
     for experiment in &brand.settings.experiments {
         if experiment.starts < end && experiment.ends().plus(experiment.metric.window_ms()) >= begin {
@@ -166,11 +169,7 @@ pub async fn funnel_of(
     now: Timestamp,
 ) -> Result<Option<Vec<StoryFunnel>>, StoreError> {
     let zone = brand.time_zone.as_str();
-    let (Some(from), Some(end)) =
-        (beginning(since, zone), days_before(until, -1).and_then(|day| beginning(&day, zone)))
-    else {
-        return Ok(None);
-    };
+    let Some((from, end)) = span((since, until), zone) else { return Ok(None) };
     // A sale may follow for 30 days.
     let happened = store.interactions_between(from, now.plus(1).min(end.plus(30 * DAY_MS))).await?;
     let links = store.links().await?;

@@ -23,6 +23,15 @@ fn client() -> reqwest::Client {
     reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap()
 }
 
+/// Posts as a shop's or CRM's system does: the status, and the answer.
+async fn signed_post(url: &str, body: Value, secret: &str) -> (u16, Value) {
+    let body = body.to_string();
+    let signature = sign(&SecretString::from(secret), body.as_bytes());
+    let request = client().post(url).header("X-Afterglow-Signature", signature);
+    let answer = request.body(body).send().await.unwrap();
+    (answer.status().as_u16(), answer.json::<Value>().await.unwrap())
+}
+
 async fn links_and_conversions_count_once(installation: Installation) {
     let account = installation.sim.accounts()[0].id.as_str().to_owned();
     let base = installation.webhook_url().replace("/webhooks/meta", "");
@@ -58,11 +67,7 @@ async fn links_and_conversions_count_once(installation: Installation) {
 
     let code = path.trim_start_matches("/l/");
     let post = async |brand: &str, body: Value, secret: &str| {
-        let body = body.to_string();
-        let signature = sign(&SecretString::from(secret), body.as_bytes());
-        let request = client().post(format!("{base}/v1/brands/{brand}/conversions"));
-        let answer = request.header("X-Afterglow-Signature", signature).body(body).send().await.unwrap();
-        (answer.status().as_u16(), answer.json::<Value>().await.unwrap())
+        signed_post(&format!("{base}/v1/brands/{brand}/conversions"), body, secret).await
     };
     let sale =
         json!({ "external_id": "order-1", "goal": "purchase", "value_minor": 4900, "currency": "EUR", "link": code });
@@ -104,11 +109,7 @@ async fn a_stop_that_was_said_elsewhere_holds(installation: Installation) {
     let account = installation.sim.accounts()[0].id.as_str().to_owned();
     let base = installation.webhook_url().replace("/webhooks/meta", "");
     let post = async |body: Value, secret: &str| {
-        let body = body.to_string();
-        let signature = sign(&SecretString::from(secret), body.as_bytes());
-        let request = client().post(format!("{base}/v1/brands/brand-1/consents"));
-        let answer = request.header("X-Afterglow-Signature", signature).body(body).send().await.unwrap();
-        (answer.status().as_u16(), answer.json::<Value>().await.unwrap())
+        signed_post(&format!("{base}/v1/brands/brand-1/consents"), body, secret).await
     };
     let secret = "a secret of the shop's";
     let said = json!({ "external_id": "crm-7", "account": account, "viewer": "4711", "state": "opted_out" });
@@ -146,13 +147,8 @@ async fn a_note_of_a_crm_stands_in_the_log(installation: Installation) {
     let account = installation.sim.accounts()[0].id.as_str().to_owned();
     let base = installation.webhook_url().replace("/webhooks/meta", "");
     let secret = "a secret of the shop's";
-    let post = async |body: Value, secret: &str| {
-        let body = body.to_string();
-        let signature = sign(&SecretString::from(secret), body.as_bytes());
-        let request = client().post(format!("{base}/v1/brands/brand-1/notes"));
-        let answer = request.header("X-Afterglow-Signature", signature).body(body).send().await.unwrap();
-        (answer.status().as_u16(), answer.json::<Value>().await.unwrap())
-    };
+    let post =
+        async |body: Value, secret: &str| signed_post(&format!("{base}/v1/brands/brand-1/notes"), body, secret).await;
     // Words that would be a stop, had the viewer said them.
     let said = json!({ "external_id": "n-1", "account": account, "viewer": "4712", "text": "stop", "author": "Mira" });
     let (status, first) = post(said.clone(), secret).await;

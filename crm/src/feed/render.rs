@@ -7,7 +7,7 @@ use afterglow_scorer::ViewerState;
 use afterglow_store::{FeedSubject, StoreError};
 use uuid::Uuid;
 
-use crate::viewer_record::ViewerRecord;
+use crate::viewer_record::{ViewerRecord, thousandths};
 use crate::webhook::{Change, ChangeEvent};
 
 /// The id and the `CloudEvent` of a brand's change with this number. The score is the one at `now`.
@@ -48,24 +48,11 @@ pub fn render(
     Ok((event.id().uuid(), String::from_utf8_lossy(&body).into_owned()))
 }
 
-fn thousandths(score: f64) -> u32 {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to what fits")]
-    let milli = (score * 1000.0).round().clamp(0.0, f64::from(u32::MAX)) as u32;
-    milli
-}
-
 #[cfg(test)]
 mod tests {
     use afterglow_domain::{AccountId, Consent, ViewerId, ViewerKey};
 
     use super::*;
-
-    #[test]
-    fn scores_fit() {
-        for (score, milli) in [(0.0, 0), (1.2345, 1235), (-1.0, 0), (1e20, u32::MAX), (f64::NAN, 0)] {
-            assert_eq!(thousandths(score), milli, "{score}");
-        }
-    }
 
     #[test]
     fn the_same_number_is_the_same_change() {

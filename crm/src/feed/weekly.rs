@@ -1,32 +1,16 @@
 //! A brand's week as a change of its feed: told once, when the week is over.
 
-use afterglow_domain::{BrandId, DerivedId as _, HOUR_MS, SPEC_VERSION, Timestamp};
+use afterglow_domain::{BrandId, DerivedId as _, HOUR_MS, Timestamp};
 use afterglow_insights::{WeeklyReport, days_before, week_of};
 use afterglow_store::{Brand, Store, StoreError};
-use serde::Serialize;
 use uuid::Uuid;
 
-use crate::webhook::ChangeId;
+use crate::webhook::{ChangeId, Envelope};
 
 /// The `CloudEvent`'s type.
 const WEEK_REPORTED: &str = "app.afterglow.week.reported";
 /// How long after the week's end it is told, in ms: what came late is counted by then.
 const SETTLE_MS: i64 = 6 * HOUR_MS;
-
-#[derive(Serialize)]
-struct Wire<'a> {
-    specversion: &'a str,
-    id: ChangeId,
-    source: String,
-    #[serde(rename = "type")]
-    kind: &'a str,
-    subject: &'a str,
-    time: String,
-    datacontenttype: &'a str,
-    brand: &'a str,
-    sequence: String,
-    data: &'a WeeklyReport,
-}
 
 /// The last day (a Sunday) of the latest week that can be told of at `now`, in a brand's time zone.
 fn told_until(now: Timestamp, zone: &str) -> Option<String> {
@@ -38,20 +22,18 @@ fn told_until(now: Timestamp, zone: &str) -> Option<String> {
 /// The id and the `CloudEvent` of a week, with this number in the brand's feed.
 fn render(brand: &BrandId, sequence: u64, report: &WeeklyReport, now: Timestamp) -> Result<(Uuid, String), StoreError> {
     let id = ChangeId::derive(&["week", brand.as_str(), &report.until]);
-    let wire = Wire {
-        specversion: SPEC_VERSION,
+    let envelope = Envelope {
         id,
         source: format!("/brands/{brand}"),
         kind: WEEK_REPORTED,
         subject: &report.until,
-        time: now.to_rfc3339(),
-        datacontenttype: "application/json",
-        brand: brand.as_str(),
-        sequence: format!("{sequence:020}"),
-        data: report,
+        at: now,
+        brand,
+        account: None,
+        sequence,
     };
     let unwritable = |source: serde_json::Error| StoreError::Codec { what: "week", source: source.into() };
-    Ok((id.uuid(), serde_json::to_string(&wire).map_err(unwritable)?))
+    Ok((id.uuid(), envelope.around(report).map_err(unwritable)?))
 }
 
 /// Tells the feed of a brand's latest whole week, unless it was told already; whether it was told now. A week before the brand was

@@ -8,6 +8,7 @@ use afterglow_domain::{BrandId, Clock, CrmConnection, CrmKind};
 use afterglow_runtime::{Keyring, error_chain};
 use afterglow_store::{CrmSettlement, CrmState, Store, StoreError};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::crms::{Crm, token_context};
@@ -33,35 +34,47 @@ pub struct PushService {
     pub lease_ms: i64,
 }
 
+/// How long it takes at most until a connection that a document names, or no longer names, is noticed. Every brand's settings are
+/// read for it, and there may be very many brands.
+const DOCUMENTS: Duration = Duration::from_secs(2);
+
 type Tasks = HashMap<(BrandId, String), JoinHandle<()>>;
 
 impl PushService {
     /// Works until `stop`; then finishes the pages under way.
     pub async fn run(self, stop: CancellationToken) {
         // A task for each connection: one that is slow or ill holds up no other.
-        let mut tasks = Tasks::new();
+        let (mut tasks, mut connections, mut read) = (Tasks::new(), Vec::new(), None::<Instant>);
         while stop.run_until_cancelled(tokio::time::sleep(self.poll)).await.is_some() {
             tasks.retain(|_, task| !task.is_finished());
-            if let Err(error) = self.start(&mut tasks, &stop).await {
-                tracing::warn!(error = %error_chain(&error), "CRMs wait");
+            if read.is_none_or(|read| read.elapsed() >= DOCUMENTS) {
+                match self.connections().await {
+                    Ok(named) => (connections, read) = (named, Some(Instant::now())),
+                    Err(error) => tracing::warn!(error = %error_chain(&error), "CRMs wait"),
+                }
             }
+            self.start(&connections, &mut tasks, &stop);
         }
         for task in tasks.into_values() {
             let _ = task.await; // a page that panicked is asked for again by the next process
         }
     }
 
-    async fn start(&self, tasks: &mut Tasks, stop: &CancellationToken) -> Result<(), StoreError> {
-        for brand in self.store.brands().await? {
-            for connection in brand.settings.crm {
-                let key = (brand.id.clone(), connection.name.clone());
-                tasks.entry(key).or_insert_with(|| {
-                    let (service, brand, stop) = (self.clone(), brand.id.clone(), stop.clone());
-                    tokio::spawn(async move { service.serve(&brand, &connection, &stop).await })
-                });
-            }
+    /// All that documents name.
+    async fn connections(&self) -> Result<Vec<(BrandId, CrmConnection)>, StoreError> {
+        let brands = self.store.brands().await?.into_iter();
+        let named = brands.flat_map(|brand| brand.settings.crm.into_iter().map(move |one| (brand.id.clone(), one)));
+        Ok(named.collect())
+    }
+
+    fn start(&self, connections: &[(BrandId, CrmConnection)], tasks: &mut Tasks, stop: &CancellationToken) {
+        for (brand, connection) in connections {
+            tasks.entry((brand.clone(), connection.name.clone())).or_insert_with(|| {
+                let (service, brand, connection, stop) =
+                    (self.clone(), brand.clone(), connection.clone(), stop.clone());
+                tokio::spawn(async move { service.serve(&brand, &connection, &stop).await })
+            });
         }
-        Ok(())
     }
 
     async fn serve(&self, brand: &BrandId, connection: &CrmConnection, stop: &CancellationToken) {

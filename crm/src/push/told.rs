@@ -6,7 +6,7 @@ use afterglow_domain::{AccountId, BrandId, ConsentState, Segment, Timestamp, Vie
 use afterglow_store::NumberedChange;
 use serde::Deserialize;
 
-use crate::viewer_record::ViewerRecord;
+use crate::viewer_record::{ViewerRecord, thousandths};
 
 /// What a CRM is to hold of a viewer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,12 +78,10 @@ fn read(body: &str) -> Result<Told, serde_json::Error> {
             Err(serde::de::Error::custom("no data"))
         };
     };
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to what fits")]
-    let score_milli = (data.score * 1000.0).round().clamp(0.0, f64::from(u32::MAX)) as u32;
     let record = ViewerRecord {
         username: data.username,
         segment: data.segment,
-        score_milli,
+        score_milli: thousandths(data.score),
         tags: data.tags,
         consent: data.consent,
         last_contact: data.last_contact.as_deref().map(moment).transpose()?,

@@ -58,20 +58,56 @@ pub struct ChangeEvent {
     pub change: Change,
 }
 
+/// What stands around whatever the feed tells.
+pub(crate) struct Envelope<'a> {
+    pub(crate) id: ChangeId,
+    pub(crate) source: String,
+    /// The `CloudEvent`'s type.
+    pub(crate) kind: &'a str,
+    pub(crate) subject: &'a str,
+    pub(crate) at: Timestamp,
+    pub(crate) brand: &'a BrandId,
+    pub(crate) account: Option<&'a str>,
+    /// Its place in the brand's feed.
+    pub(crate) sequence: u64,
+}
+
+impl Envelope<'_> {
+    /// A CloudEvent 1.0 in structured JSON mode. `sequence` is the specification's extension of that name
+    /// (<https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/extensions/sequence.md>), padded with zeros so that
+    /// it sorts as text; a consumer keeps it as its cursor.
+    pub(crate) fn around<D: Serialize + ?Sized>(&self, data: &D) -> Result<String, serde_json::Error> {
+        serde_json::to_string(&Wire {
+            specversion: SPEC_VERSION,
+            id: self.id,
+            source: &self.source,
+            kind: self.kind,
+            subject: self.subject,
+            time: self.at.to_rfc3339(),
+            datacontenttype: "application/json",
+            brand: self.brand.as_str(),
+            account: self.account,
+            sequence: format!("{:020}", self.sequence),
+            data,
+        })
+    }
+}
+
 #[derive(Serialize)]
-struct Wire<'a> {
+struct Wire<'a, D: ?Sized> {
     specversion: &'a str,
     id: ChangeId,
-    source: String,
+    source: &'a str,
     #[serde(rename = "type")]
     kind: &'a str,
     subject: &'a str,
     time: String,
     datacontenttype: &'a str,
     brand: &'a str,
-    account: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    account: Option<&'a str>,
     sequence: String,
-    data: &'a RawValue,
+    data: &'a D,
 }
 
 impl ChangeEvent {
@@ -96,29 +132,24 @@ impl ChangeEvent {
         ChangeId::derive(&["viewer-change", self.brand().as_str(), &self.sequence.to_string()])
     }
 
-    /// The body: a CloudEvent 1.0 in structured JSON mode. `sequence` is the specification's extension of that name
-    /// (<https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/extensions/sequence.md>), padded with zeros so that
-    /// it sorts as text; a consumer keeps it as its cursor.
+    /// The body: a CloudEvent 1.0 in structured JSON mode.
     pub fn to_cloudevent(&self) -> Result<Bytes, serde_json::Error> {
         let viewer = self.viewer();
         let (kind, data) = match &self.change {
             Change::Updated(record) => ("app.afterglow.viewer.changed", serde_json::value::to_raw_value(record)?),
             Change::Forgotten { .. } => ("app.afterglow.viewer.forgotten", RawValue::NULL.to_owned()),
         };
-        let wire = Wire {
-            specversion: SPEC_VERSION,
+        let envelope = Envelope {
             id: self.id(),
             source: format!("/viewers/{}", viewer.account),
             kind,
             subject: viewer.viewer.as_str(),
-            time: self.at.to_rfc3339(),
-            datacontenttype: "application/json",
-            brand: self.brand().as_str(),
-            account: viewer.account.as_str(),
-            sequence: format!("{:020}", self.sequence),
-            data: &data,
+            at: self.at,
+            brand: self.brand(),
+            account: Some(viewer.account.as_str()),
+            sequence: self.sequence,
         };
-        serde_json::to_vec(&wire).map(Bytes::from)
+        envelope.around(&*data).map(Bytes::from)
     }
 }
 

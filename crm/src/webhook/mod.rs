@@ -28,6 +28,7 @@ mod verdict;
 
 pub use breaker::{Admission, Breaker};
 pub use deliverer::{Deliverer, DelivererSettings};
+pub(crate) use event::Envelope;
 pub use event::{CONTENT_TYPE, Change, ChangeEvent, ChangeId};
 pub use log::Attempt;
 pub use queue::{DeadReason, Delivery, DeliveryQueue, Endpoint, EndpointId, QueueError, Settlement};
