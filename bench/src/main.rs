@@ -5,6 +5,7 @@
 //! | `chaos` | faults in mid-load: does it add up? |
 //! | `console` | how long pages take with a million viewers |
 //! | `costs` | what an event costs each process and the database; whether memory and handles stay flat |
+//! | `feed` | changes by webhooks, cursor and broker while every process is killed; how fast each way is |
 //! | `gate` | the gate alone |
 //! | `ingest` | ingest with confirms, beside its limits |
 //! | `latency` | from the webhook to the call of the Send API, in both forms |
@@ -23,6 +24,7 @@ mod backlog;
 mod chaos;
 mod console;
 mod costs;
+mod feed;
 mod figures;
 mod gate;
 mod ingest;
@@ -51,6 +53,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 enum Bench {
     Chaos(chaos::Arguments),
     Console(console::Arguments),
+    Feed(feed::Arguments),
+    #[command(hide = true)]
+    FeedConsumer(feed::ConsumerArguments),
     Figures(figures::Arguments),
     Costs(costs::Arguments),
     Gate(gate::Arguments),
@@ -73,6 +78,8 @@ async fn main() -> anyhow::Result<()> {
     match Bench::parse() {
         Bench::Chaos(arguments) => chaos::run(&arguments).await,
         Bench::Console(arguments) => console::run(&arguments).await,
+        Bench::Feed(arguments) => feed::run(&arguments).await,
+        Bench::FeedConsumer(arguments) => feed::consume(&arguments).await,
         Bench::Figures(arguments) => figures::run(&arguments).await,
         Bench::Costs(arguments) => costs::run(&arguments).await,
         Bench::Gate(arguments) => {

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use afterglow_domain::{BrandId, ViewerKey};
+use afterglow_domain::{BrandId, BrandSettings, DAY_MS, ViewerKey};
 use afterglow_sim::Pace;
-use afterglow_store::{FeedEndpointState, Store};
+use afterglow_store::{Brand, FeedEndpointState, Store};
 use axum::Router;
 use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode};
@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::installation::{Installation, PATIENCE, in_both_forms};
 use crate::processes::run;
 
-in_both_forms!(every_change_arrives_and_can_be_followed, a_crm_that_is_ill_delays_no_other);
+in_both_forms!(every_change_arrives_and_can_be_followed, a_crm_that_is_ill_delays_no_other, a_brands_week_is_posted);
 
 /// Runs a command; the consumers of these tests go on meanwhile.
 pub(crate) fn afterglow(installation: &Installation, arguments: &[&str]) -> String {
@@ -173,6 +173,32 @@ async fn every_change_arrives_and_can_be_followed(mut installation: Installation
         assert_eq!(event["data"]["segment"], row.segment.as_str(), "{event}");
         assert_eq!(event["data"]["username"].as_str(), row.username.as_deref());
     }
+}
+
+/// Of a brand that has been there for a month, and of which nothing is known.
+async fn a_brands_week_is_posted(mut installation: Installation) {
+    let now = afterglow_rig::now();
+    let brand = Brand {
+        id: BrandId::new("harbour"),
+        name: "Harbour".into(),
+        time_zone: "UTC".into(),
+        settings: BrandSettings::default(),
+        document_version: 0,
+        created: now.minus(30 * DAY_MS),
+    };
+    installation.store.upsert_brand(&brand).await.unwrap();
+    with_crm(&mut installation).await;
+    let (url, taken) = consumer(0).await;
+    let add = ["feed", "endpoint", "add", "crm", "--brand", "harbour", "--url", &url, "--from", "0"];
+    afterglow(&installation, &add);
+    until!(installation, "the week is posted", !taken.lock().unwrap().by_id.is_empty());
+    until!(installation, "that is written down", is_delivered(&installation.store, &brand.id).await);
+    let taken = taken.lock().unwrap();
+    let events: Vec<&Value> = taken.by_id.values().collect();
+    assert_eq!((taken.posts, events.len()), (1, 1), "once");
+    assert_eq!(events[0]["type"], "app.afterglow.week.reported");
+    assert_eq!(events[0]["subject"], events[0]["data"]["until"]);
+    assert!(events[0]["data"]["until"].as_str().unwrap() < now.day_in("UTC").as_str());
 }
 
 pub(crate) fn nobody() -> ViewerKey {

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use afterglow_domain::{BrandId, DerivedId as _, Timestamp};
 use afterglow_runtime::{Keyring, error_chain};
-use afterglow_store::{FeedAttempt, FeedEndpoint, FeedSettlement, SealedSecret, Store};
+use afterglow_store::{FeedAttempt, FeedEndpoint, FeedOutcome, FeedSettlement, SealedSecret, Store};
 use async_trait::async_trait;
 use bytes::Bytes;
 use secrecy::ExposeSecret as _;
 
 use crate::webhook::{
-    Attempt, ChangeId, DeadReason, Delivery, DeliveryQueue, Endpoint, EndpointId, QueueError, Rate, Secrets,
+    ChangeId, DeadReason, Delivery, DeliveryQueue, Endpoint, EndpointId, QueueError, Rate, Secrets, Settled,
     Settlement, SigningSecret,
 };
 
@@ -92,6 +92,7 @@ impl DeliveryQueue for StoreQueue {
         let delivery = |claimed: afterglow_store::FeedDelivery| Delivery {
             endpoint: endpoint.clone(),
             change: ChangeId::from_uuid(claimed.change),
+            sequence: claimed.sequence,
             viewer: claimed.viewer,
             attempts: claimed.attempts,
             body: Bytes::from(claimed.body),
@@ -100,25 +101,30 @@ impl DeliveryQueue for StoreQueue {
         Ok(claimed.into_iter().map(delivery).collect())
     }
 
-    async fn settle(&self, delivery: &Delivery, settlement: Settlement, attempt: &Attempt) -> Result<bool, QueueError> {
-        let (brand, id) = named(&delivery.endpoint)?;
-        let settlement = match settlement {
-            Settlement::Delivered => FeedSettlement::Delivered,
-            Settlement::RetryAt(due) => FeedSettlement::RetryAt(due),
-            Settlement::Dead(DeadReason::Exhausted) => FeedSettlement::Exhausted,
-            Settlement::Dead(DeadReason::Gone) => FeedSettlement::Gone,
-        };
-        let entry = FeedAttempt {
-            change: delivery.change.uuid(),
-            number: attempt.number,
-            at: attempt.at,
-            took_ms: attempt.took_ms,
-            status: attempt.status,
-            error: attempt.error.map(Into::into),
-            excerpt: attempt.excerpt.clone(),
-            outcome: String::new(),
-        };
-        let claim = (delivery.change.uuid(), delivery.claim);
-        self.store.brand(&brand).settle_feed(id, claim, settlement, &entry).await.map_err(failed)
+    async fn settle(&self, endpoint: &EndpointId, settled: &[Settled]) -> Result<Vec<bool>, QueueError> {
+        let (brand, id) = named(endpoint)?;
+        let outcomes: Vec<FeedOutcome> = settled.iter().map(outcome).collect();
+        self.store.brand(&brand).settle_feed(id, &outcomes).await.map_err(failed)
     }
+}
+
+fn outcome(settled: &Settled) -> FeedOutcome {
+    let Settled { delivery, settlement, attempt } = settled;
+    let settlement = match *settlement {
+        Settlement::Delivered => FeedSettlement::Delivered,
+        Settlement::RetryAt(due) => FeedSettlement::RetryAt(due),
+        Settlement::Dead(DeadReason::Exhausted) => FeedSettlement::Exhausted,
+        Settlement::Dead(DeadReason::Gone) => FeedSettlement::Gone,
+    };
+    let attempt = FeedAttempt {
+        change: delivery.change.uuid(),
+        number: attempt.number,
+        at: attempt.at,
+        took_ms: attempt.took_ms,
+        status: attempt.status,
+        error: attempt.error.map(Into::into),
+        excerpt: attempt.excerpt.clone(),
+        outcome: String::new(),
+    };
+    FeedOutcome { sequence: delivery.sequence, claim: delivery.claim, settlement, attempt }
 }

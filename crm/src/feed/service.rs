@@ -14,8 +14,9 @@ use super::weekly::tell_weeks;
 use crate::egress::EgressClient;
 use crate::webhook::{Deliverer, DelivererSettings};
 
-/// One process numbers for all; in ms.
-const LEASE: (&str, i64) = ("feed", 30_000);
+/// One process numbers for all; in ms. It spares the others the work and is no lock (the store has one for each brand's numbers), so it
+/// may be short: for as long nothing is numbered after a process has died.
+const LEASE: (&str, i64) = ("feed", 5_000);
 /// Marks that are numbered in one transaction.
 const MARKS: u32 = 1_000;
 /// Brands in one round.
@@ -107,7 +108,7 @@ impl FeedService {
                 metrics::counter!("afterglow_feed_changes_total").increment(taken);
                 more |= taken == u64::from(MARKS);
             }
-            for endpoint in self.store.feed_endpoints_on().await? {
+            for endpoint in self.store.feed_endpoints_behind().await? {
                 self.store.brand(&endpoint.brand).give_feed(&endpoint.id, now).await?;
             }
             if !more {

@@ -13,9 +13,10 @@ use super::breaker::{Admission, Breaker};
 use super::deliverer::Shared;
 use super::event::CONTENT_TYPE;
 use super::log::Attempt;
-use super::queue::{DeadReason, Delivery, Endpoint, Settlement};
+use super::queue::{DeadReason, Delivery, Endpoint, Settled, Settlement};
 use super::rate::{Meter, Rate};
 use super::schedule::next_attempt;
+use super::settling::Settling;
 use super::sign::{BadId, signed_headers};
 use super::verdict::{Verdict, verdict};
 use crate::egress::Request;
@@ -70,17 +71,22 @@ pub(super) async fn run_lane(
     mut state: LaneState,
     stop: CancellationToken,
 ) -> LaneState {
-    // Tasks of their own: one that is in the midst of a transaction goes on while this waits for the next claim.
-    let mut in_flight = JoinSet::new();
+    // Tasks of their own: they go on while this waits for the next claim.
+    let mut calls = JoinSet::new();
+    let mut settling = Settling::new(Arc::clone(&shared.queue), endpoint.borrow().id.clone());
     loop {
         let now = (shared.clock)();
         let current = Arc::clone(&endpoint.borrow());
         state = state.with_rate(current.rate);
-        let (room, probe) = state.room(now, current.concurrency.max(1), in_flight.len());
+        let slots = current.concurrency.max(1);
+        let (room, probe) = state.room(now, slots, calls.len());
+        // What is answered faster than it can be written down is not claimed without bound.
+        let room = room.min((slots * 2).saturating_sub(calls.len() + settling.len()));
         let room = if stop.is_cancelled() { 0 } else { room };
         let claimed = if room > 0 { claim(&shared, &current, room, now).await } else { Vec::new() };
         let only_the_rate = state.meter.free(now) == 0 && state.breaker.admission(now) == Admission::Open;
-        if claimed.is_empty() && in_flight.is_empty() && (stop.is_cancelled() || !only_the_rate) {
+        let idle = claimed.is_empty() && calls.is_empty() && settling.len() == 0;
+        if idle && (stop.is_cancelled() || !only_the_rate) {
             return state;
         }
         state.meter.take(claimed.len(), now);
@@ -88,19 +94,39 @@ pub(super) async fn run_lane(
             state.breaker.probe();
         }
         for delivery in claimed {
-            in_flight.spawn(attempt(shared.clone(), Arc::clone(&current), delivery));
+            calls.spawn(attempt(shared.clone(), Arc::clone(&current), delivery));
         }
-        tokio::select! {
-            // One that panicked is taken for a failure; its claim lapses, and it is seen again.
-            Some(ended) = in_flight.join_next() => {
-                state.learn(ended.unwrap_or(Verdict::Failed { asked: None }), (shared.clock)());
+        let next_look = tokio::time::sleep(pause(&state, now, shared.settings.poll));
+        tokio::pin!(next_look);
+        // A call that ended frees no viewer's next before that is written down: until then there is nothing new to claim.
+        loop {
+            tokio::select! {
+                Some(ended) = calls.join_next() => {
+                    // Those that ended by now as well are written down with it.
+                    let mut next = Some(ended);
+                    while let Some(ended) = next {
+                        let (verdict, settled) = ended.unwrap_or(FAULT);
+                        state.learn(verdict, (shared.clock)());
+                        settled.into_iter().for_each(|settled| settling.push(settled));
+                        next = calls.try_join_next();
+                    }
+                    settling.begin();
+                    if settling.len() > 0 {
+                        continue;
+                    }
+                }
+                Some(()) = settling.written() => settling.begin(),
+                // What became due in the meantime does not wait for what is under way.
+                () = &mut next_look => {}
+                () = stop.cancelled(), if !stop.is_cancelled() => {}
             }
-            // What became due in the meantime does not wait for what is under way.
-            () = tokio::time::sleep(pause(&state, now, shared.settings.poll)) => {}
-            () = stop.cancelled(), if !stop.is_cancelled() => {}
+            break;
         }
     }
 }
+
+/// One that panicked, or could not be sent: taken for a failure; its claim lapses, and it is seen again.
+const FAULT: (Verdict, Option<Settled>) = (Verdict::Failed { asked: None }, None);
 
 fn pause(state: &LaneState, now: Timestamp, poll: Duration) -> Duration {
     let until_free = state.meter.free_at(now).since(now);
@@ -118,15 +144,15 @@ async fn claim(shared: &Shared, endpoint: &Endpoint, room: usize, now: Timestamp
     })
 }
 
-/// One attempt from claim to settlement.
-async fn attempt(shared: Shared, endpoint: Arc<Endpoint>, delivery: Delivery) -> Verdict {
+/// One attempt, and what becomes of the delivery after it.
+async fn attempt(shared: Shared, endpoint: Arc<Endpoint>, delivery: Delivery) -> (Verdict, Option<Settled>) {
     let began = (shared.clock)();
     let request = match request(&endpoint, &delivery, began) {
         Ok(request) => request,
         Err(error) => {
-            // A derived id is a UUID, so this is a fault of ours; the claim lapses and it is seen again.
+            // A derived id is a UUID, so this is a fault of ours.
             tracing::error!(endpoint = %endpoint.id, error = &error as &dyn std::error::Error, "cannot sign a delivery");
-            return Verdict::Failed { asked: None };
+            return FAULT;
         }
     };
     let reply = shared.client.send(request).await;
@@ -134,7 +160,7 @@ async fn attempt(shared: Shared, endpoint: Arc<Endpoint>, delivery: Delivery) ->
     let verdict = verdict(&reply, now);
     let settlement = settlement(verdict, &delivery, shared.seed, now);
     let (status, error, excerpt) = Attempt::describe(&reply);
-    let entry = Attempt {
+    let attempt = Attempt {
         endpoint: delivery.endpoint.clone(),
         change: delivery.change,
         number: delivery.attempts.saturating_add(1),
@@ -146,16 +172,7 @@ async fn attempt(shared: Shared, endpoint: Arc<Endpoint>, delivery: Delivery) ->
         settlement,
     };
     count(settlement);
-    match shared.queue.settle(&delivery, settlement, &entry).await {
-        Ok(true) => {}
-        Ok(false) => tracing::warn!(endpoint = %endpoint.id, change = %delivery.change, "the claim had lapsed"),
-        // The claim lapses and the change is sent again: the receiver knows it by its id.
-        Err(error) => tracing::warn!(
-            endpoint = %endpoint.id, change = %delivery.change, error = &error as &dyn std::error::Error,
-            "cannot write down what became of a delivery"
-        ),
-    }
-    verdict
+    (verdict, Some(Settled { delivery, settlement, attempt }))
 }
 
 fn request(endpoint: &Endpoint, delivery: &Delivery, now: Timestamp) -> Result<Request, BadId> {

@@ -11,6 +11,7 @@
 //! | `rate` | how often an endpoint is called |
 //! | `log` | one attempt, as people are shown it |
 //! | `queue` | what waits to be delivered: the seam to storage |
+//! | `settling` | what became of attempts, written down several at once |
 //! | `lane` | one endpoint's deliveries |
 //! | `deliverer` | a lane for each endpoint with something due |
 
@@ -23,6 +24,7 @@ mod queue;
 mod rate;
 mod schedule;
 mod secret;
+mod settling;
 mod sign;
 mod verdict;
 
@@ -31,7 +33,7 @@ pub use deliverer::{Deliverer, DelivererSettings};
 pub(crate) use event::Envelope;
 pub use event::{CONTENT_TYPE, Change, ChangeEvent, ChangeId};
 pub use log::Attempt;
-pub use queue::{DeadReason, Delivery, DeliveryQueue, Endpoint, EndpointId, QueueError, Settlement};
+pub use queue::{DeadReason, Delivery, DeliveryQueue, Endpoint, EndpointId, QueueError, Settled, Settlement};
 pub use rate::{Meter, Rate};
 pub use schedule::{MAX_ATTEMPTS, next_attempt};
 pub use secret::{SecretError, Secrets, SigningSecret};

@@ -60,6 +60,8 @@ pub struct Delivery {
     pub endpoint: EndpointId,
     /// Which change; with the endpoint, the delivery's name.
     pub change: ChangeId,
+    /// The change's number in the brand's feed.
+    pub sequence: u64,
     /// Whom it is about: a viewer's next change waits for the former.
     pub viewer: ViewerKey,
     /// How many attempts have failed already.
@@ -92,6 +94,17 @@ pub enum Settlement {
     Dead(DeadReason),
 }
 
+/// A delivery after an attempt.
+#[derive(Debug, Clone)]
+pub struct Settled {
+    /// As it was claimed.
+    pub delivery: Delivery,
+    /// What becomes of it.
+    pub settlement: Settlement,
+    /// For the log.
+    pub attempt: Attempt,
+}
+
 /// The storage failed.
 #[derive(Debug, thiserror::Error)]
 #[error("the delivery queue failed")]
@@ -117,7 +130,7 @@ pub trait DeliveryQueue: Send + Sync + 'static {
         lease_until: Timestamp,
     ) -> Result<Vec<Delivery>, QueueError>;
 
-    /// Writes down what became of a claim, and the attempt in the log, together. `false` if the claim had lapsed and was
-    /// taken by another: then nothing changes but the log.
-    async fn settle(&self, delivery: &Delivery, settlement: Settlement, attempt: &Attempt) -> Result<bool, QueueError>;
+    /// Writes down what became of claims of one endpoint, and the attempts in the log, together. Returns of each, in their
+    /// order, whether it was settled: `false` if the claim had lapsed and was taken by another; of that only the log tells.
+    async fn settle(&self, endpoint: &EndpointId, settled: &[Settled]) -> Result<Vec<bool>, QueueError>;
 }

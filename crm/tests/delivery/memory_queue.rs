@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
 
 use afterglow_crm::webhook::{
-    Attempt, ChangeEvent, DeadReason, Delivery, DeliveryQueue, Endpoint, EndpointId, QueueError, Settlement,
+    Attempt, ChangeEvent, DeadReason, Delivery, DeliveryQueue, Endpoint, EndpointId, QueueError, Settled, Settlement,
 };
 use afterglow_domain::Timestamp;
 use async_trait::async_trait;
@@ -41,6 +41,7 @@ impl MemoryQueue {
             delivery: Delivery {
                 endpoint: EndpointId::new(endpoint),
                 change: event.id(),
+                sequence: event.sequence,
                 viewer: event.viewer(),
                 attempts: 0,
                 body: event.to_cloudevent().unwrap(),
@@ -116,28 +117,36 @@ impl DeliveryQueue for MemoryQueue {
             .collect())
     }
 
-    async fn settle(&self, delivery: &Delivery, settlement: Settlement, attempt: &Attempt) -> Result<bool, QueueError> {
+    async fn settle(&self, endpoint: &EndpointId, settled: &[Settled]) -> Result<Vec<bool>, QueueError> {
         let mut state = self.0.lock().unwrap();
-        state.log.push(attempt.clone());
-        if settlement == Settlement::Dead(DeadReason::Gone) {
-            state.off.insert(delivery.endpoint.clone());
+        Ok(settled.iter().map(|one| state.settle(endpoint, one)).collect())
+    }
+}
+
+impl State {
+    fn settle(&mut self, endpoint: &EndpointId, settled: &Settled) -> bool {
+        let Settled { delivery, settlement, attempt } = settled;
+        assert_eq!(*endpoint, delivery.endpoint);
+        self.log.push(attempt.clone());
+        if *settlement == Settlement::Dead(DeadReason::Gone) {
+            self.off.insert(delivery.endpoint.clone());
         }
-        let row = state
+        let row = self
             .rows
             .iter_mut()
             .find(|row| row.delivery.endpoint == delivery.endpoint && row.delivery.change == delivery.change)
             .unwrap();
         if row.delivery.claim != delivery.claim || row.done.is_some() {
-            return Ok(false);
+            return false;
         }
         row.leased_until = None;
-        match settlement {
+        match *settlement {
             Settlement::RetryAt(at) => {
                 row.due = at;
                 row.delivery.attempts += 1;
             }
             done => row.done = Some(done),
         }
-        Ok(true)
+        true
     }
 }

@@ -127,8 +127,8 @@ pub use error::StoreError;
 pub use experiments::{Exposed, Outcomes};
 pub use facts::Case;
 pub use feed::{
-    BrokerPlace, FeedAttempt, FeedDeadLetter, FeedDelivery, FeedEndpoint, FeedEndpointState, FeedPage, FeedSettlement,
-    FeedSubject, FeedTail, NumberedChange, RenderChange, RenderWeek, SealedSecret,
+    BrokerPlace, FeedAttempt, FeedDeadLetter, FeedDelivery, FeedEndpoint, FeedEndpointState, FeedOutcome, FeedPage,
+    FeedSettlement, FeedSubject, FeedTail, NumberedChange, RenderChange, RenderWeek, SealedSecret,
 };
 pub use forgotten::{ForgetKey, ForgetReceipt};
 pub use hypotheses::{Hypothesis, HypothesisStatus, NewHypothesis};

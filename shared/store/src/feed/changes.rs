@@ -78,6 +78,10 @@ const UNMARK: Sql = Sql {
 };
 const CHANGE: &str = "INSERT INTO feed_change (brand, sequence, change, account, viewer, at_ms, body)
     VALUES ($1, $2, $3, $4, $5, $6, $7)";
+const CHANGES: &str = "INSERT INTO feed_change (brand, sequence, change, account, viewer, at_ms, body)
+    SELECT $1, c.sequence, c.change, c.account, c.viewer, c.at_ms, c.body
+    FROM UNNEST($2::bigint[], $3::uuid[], $4::text[], $5::text[], $6::bigint[], $7::text[])
+        AS c (sequence, change, account, viewer, at_ms, body)";
 const CONSENTS: Sql = Sql {
     postgres: "SELECT account, viewer, clear_state, clear_ms, ambiguous_ms FROM consent
         WHERE brand = $1 AND account = ANY($2) AND viewer = ANY($3)",
@@ -176,6 +180,40 @@ struct Marked {
     again: bool,
 }
 
+/// A change that has its number, about to be written down.
+struct Numbered {
+    sequence: i64,
+    change: Uuid,
+    viewer: ViewerKey,
+    at_ms: i64,
+    body: String,
+}
+
+/// One statement for all of them where each costs a round trip.
+async fn insert(tx: &mut Tx, brand: &str, changes: Vec<Numbered>) -> Result<(), StoreError> {
+    match tx {
+        Tx::Postgres(tx) => {
+            let query = sqlx::query(CHANGES)
+                .bind(brand)
+                .bind(changes.iter().map(|one| one.sequence).collect::<Vec<_>>())
+                .bind(changes.iter().map(|one| one.change).collect::<Vec<_>>())
+                .bind(changes.iter().map(|one| one.viewer.account.as_str()).collect::<Vec<_>>())
+                .bind(changes.iter().map(|one| one.viewer.viewer.as_str()).collect::<Vec<_>>())
+                .bind(changes.iter().map(|one| one.at_ms).collect::<Vec<_>>())
+                .bind(changes.iter().map(|one| one.body.as_str()).collect::<Vec<_>>());
+            query.execute(&mut **tx).await?;
+        }
+        Tx::Sqlite(tx) => {
+            for one in changes {
+                let query = sqlx::query(CHANGE).bind(brand).bind(one.sequence).bind(one.change);
+                let query = query.bind(one.viewer.account.as_str()).bind(one.viewer.viewer.as_str());
+                query.bind(one.at_ms).bind(&one.body).execute(&mut **tx).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
 impl Store {
     /// Brands with marks that are not numbered yet, the longest waiting first.
     pub async fn brands_with_marks(&self, limit: u32) -> Result<Vec<BrandId>, StoreError> {
@@ -235,22 +273,13 @@ impl BrandStore<'_> {
             return Ok(0);
         }
         let ids: Vec<i64> = marks.iter().map(|mark| mark.id).collect();
+        let mut numbered = Vec::new();
         for subject in self.subjects(&mut tx, marks).await? {
             sequence += 1;
             let (change, body) = render(sequence.unsigned_abs(), &subject)?;
-            on_tx!(&mut tx, |connection| {
-                sqlx::query(CHANGE)
-                    .bind(brand)
-                    .bind(sequence)
-                    .bind(change)
-                    .bind(subject.viewer.account.as_str())
-                    .bind(subject.viewer.viewer.as_str())
-                    .bind(subject.at.millis())
-                    .bind(body)
-                    .execute(connection)
-                    .await?;
-            });
+            numbered.push(Numbered { sequence, change, viewer: subject.viewer, at_ms: subject.at.millis(), body });
         }
+        insert(&mut tx, brand, numbered).await?;
         let (taken, unmark) = (ids.len() as u64, tx.sql(&UNMARK));
         on_tx!(&mut tx, |connection| {
             sqlx::query("UPDATE feed_head SET sequence = $2 WHERE brand = $1")

@@ -1,4 +1,4 @@
-//! What waits for an endpoint: claimed, settled, given up, sent again.
+//! What waits for an endpoint: given, claimed, given up, sent again.
 
 use afterglow_domain::{AccountId, Timestamp, ViewerId, ViewerKey};
 use uuid::Uuid;
@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::FeedEndpoint;
 use super::endpoints::EndpointColumns;
 use crate::codec::moment;
-use crate::engine::{Sql, on_read, on_tx, row, storable};
+use crate::engine::{Sql, on_read, on_tx, row};
 use crate::wall::on_brand;
 use crate::{BrandStore, Store, StoreError};
 
@@ -25,51 +25,6 @@ pub struct FeedDelivery {
     pub claim: i64,
     /// What is sent.
     pub body: String,
-}
-
-/// What becomes of a delivery after an attempt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FeedSettlement {
-    /// It arrived.
-    Delivered,
-    /// It is tried again, not before then.
-    RetryAt(Timestamp),
-    /// Every attempt failed: it is a dead letter.
-    Exhausted,
-    /// The endpoint wants no more: it is a dead letter, and the endpoint is switched off.
-    Gone,
-}
-
-impl FeedSettlement {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Delivered => "delivered",
-            Self::RetryAt(_) => "retry",
-            Self::Exhausted => "exhausted",
-            Self::Gone => "gone",
-        }
-    }
-}
-
-/// One attempt, as the log keeps it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FeedAttempt {
-    /// Which change.
-    pub change: Uuid,
-    /// The how manieth, from 1.
-    pub number: u32,
-    /// When it began.
-    pub at: Timestamp,
-    /// How long it took, in ms.
-    pub took_ms: i64,
-    /// The status, if there was a reply.
-    pub status: Option<u16>,
-    /// Why there was none.
-    pub error: Option<String>,
-    /// How the reply of a failed attempt begins.
-    pub excerpt: Option<String>,
-    /// What became of it: `delivered`, `retry`, `exhausted` or `gone`.
-    pub outcome: String,
 }
 
 /// What was given up.
@@ -110,26 +65,17 @@ const CLAIM: Sql = Sql {
                 AND NOT EXISTS (SELECT 1 FROM feed_delivery e WHERE e.brand = d.brand AND e.endpoint = d.endpoint
                     AND e.account = d.account AND e.viewer = d.viewer AND e.dead IS NULL AND e.sequence < d.sequence)
              ORDER BY d.due_ms, d.sequence LIMIT $5 FOR UPDATE OF d SKIP LOCKED)
-        RETURNING sequence, change, account, viewer, attempts, claim",
+        RETURNING sequence, change, account, viewer, attempts, claim, (SELECT c.body FROM feed_change c
+            WHERE c.brand = feed_delivery.brand AND c.sequence = feed_delivery.sequence) AS body",
     sqlite: "UPDATE feed_delivery SET claim = claim + 1, lease_ms = $4 WHERE (brand, endpoint, sequence) IN
             (SELECT d.brand, d.endpoint, d.sequence FROM feed_delivery d
              WHERE d.brand = $1 AND d.endpoint = $2 AND d.dead IS NULL AND d.due_ms <= $3 AND d.lease_ms <= $3
                 AND NOT EXISTS (SELECT 1 FROM feed_delivery e WHERE e.brand = d.brand AND e.endpoint = d.endpoint
                     AND e.account = d.account AND e.viewer = d.viewer AND e.dead IS NULL AND e.sequence < d.sequence)
              ORDER BY d.due_ms, d.sequence LIMIT $5)
-        RETURNING sequence, change, account, viewer, attempts, claim",
+        RETURNING sequence, change, account, viewer, attempts, claim, (SELECT c.body FROM feed_change c
+            WHERE c.brand = feed_delivery.brand AND c.sequence = feed_delivery.sequence) AS body",
 };
-
-const BODY: &str = "SELECT body FROM feed_change WHERE brand = $1 AND sequence = $2";
-
-const ARRIVED: &str = "DELETE FROM feed_delivery WHERE brand = $1 AND endpoint = $2 AND change = $3 AND claim = $4";
-const AGAIN: &str = "UPDATE feed_delivery SET attempts = attempts + 1, due_ms = $5, lease_ms = 0
-    WHERE brand = $1 AND endpoint = $2 AND change = $3 AND claim = $4";
-const DEAD: &str = "UPDATE feed_delivery SET attempts = attempts + 1, dead = $5, dead_ms = $6
-    WHERE brand = $1 AND endpoint = $2 AND change = $3 AND claim = $4";
-const LOG: &str =
-    "INSERT INTO feed_attempt (brand, endpoint, change, number, at_ms, took_ms, status, error, excerpt, outcome)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
 
 row! {
     struct ClaimColumns {
@@ -139,19 +85,7 @@ row! {
         viewer: String,
         attempts: i64,
         claim: i64,
-    }
-}
-
-row! {
-    struct AttemptColumns {
-        change: Uuid,
-        number: i64,
-        at_ms: i64,
-        took_ms: i64,
-        status: Option<i64>,
-        error: Option<String>,
-        excerpt: Option<String>,
-        outcome: String,
+        body: Option<String>,
     }
 }
 
@@ -243,12 +177,8 @@ impl BrandStore<'_> {
         });
         let mut deliveries = Vec::with_capacity(claimed.len());
         for row in claimed {
-            let body: Option<String> = on_tx!(&mut tx, |connection| {
-                let query = sqlx::query_scalar(BODY).bind(self.brand.as_str()).bind(row.sequence);
-                query.fetch_optional(connection).await?
-            });
             // Without a body there is nothing to deliver: its person was forgotten a moment ago, and so is this.
-            let Some(body) = body else { continue };
+            let Some(body) = row.body else { continue };
             deliveries.push(FeedDelivery {
                 change: row.change,
                 sequence: row.sequence.unsigned_abs(),
@@ -261,79 +191,6 @@ impl BrandStore<'_> {
         tx.commit().await?;
         deliveries.sort_by_key(|delivery| delivery.sequence);
         Ok(deliveries)
-    }
-
-    /// Writes down what became of a claim, and the attempt in the log, together. `false` if the claim had lapsed and was taken
-    /// by another: then nothing changes but the log.
-    pub async fn settle_feed(
-        &self,
-        endpoint: &str,
-        delivery: (Uuid, i64),
-        settlement: FeedSettlement,
-        attempt: &FeedAttempt,
-    ) -> Result<bool, StoreError> {
-        let (brand, (change, claim)) = (self.brand.as_str(), delivery);
-        let ended = attempt.at.plus(attempt.took_ms);
-        let mut tx = self.begin().await?;
-        let settled = on_tx!(&mut tx, |connection| {
-            let query = match settlement {
-                FeedSettlement::Delivered => sqlx::query(ARRIVED).bind(brand).bind(endpoint).bind(change).bind(claim),
-                FeedSettlement::RetryAt(due) => {
-                    sqlx::query(AGAIN).bind(brand).bind(endpoint).bind(change).bind(claim).bind(due.millis())
-                }
-                FeedSettlement::Exhausted | FeedSettlement::Gone => sqlx::query(DEAD)
-                    .bind(brand)
-                    .bind(endpoint)
-                    .bind(change)
-                    .bind(claim)
-                    .bind(settlement.as_str())
-                    .bind(ended.millis()),
-            };
-            let settled = query.execute(&mut *connection).await?.rows_affected();
-            if settled == 1 && settlement == FeedSettlement::Gone {
-                sqlx::query("UPDATE feed_endpoint SET state = 'gone' WHERE brand = $1 AND id = $2")
-                    .bind(brand)
-                    .bind(endpoint)
-                    .execute(&mut *connection)
-                    .await?;
-            }
-            sqlx::query(LOG)
-                .bind(brand)
-                .bind(endpoint)
-                .bind(change)
-                .bind(i64::from(attempt.number))
-                .bind(attempt.at.millis())
-                .bind(attempt.took_ms)
-                .bind(attempt.status.map(i64::from))
-                .bind(attempt.error.as_deref().map(storable))
-                .bind(attempt.excerpt.as_deref().map(storable))
-                .bind(settlement.as_str())
-                .execute(connection)
-                .await?;
-            settled
-        });
-        tx.commit().await?;
-        Ok(settled == 1)
-    }
-
-    /// The latest attempts at an endpoint, at most `limit`.
-    pub async fn feed_attempts(&self, endpoint: &str, limit: u32) -> Result<Vec<FeedAttempt>, StoreError> {
-        let sql = "SELECT change, number, at_ms, took_ms, status, error, excerpt, outcome FROM feed_attempt
-            WHERE brand = $1 AND endpoint = $2 ORDER BY seq DESC LIMIT $3";
-        let rows: Vec<AttemptColumns> = on_brand!(self, |pool| {
-            sqlx::query_as(sql).bind(self.brand.as_str()).bind(endpoint).bind(i64::from(limit)).fetch_all(pool).await?
-        });
-        let decode = |row: AttemptColumns| FeedAttempt {
-            change: row.change,
-            number: u32::try_from(row.number).unwrap_or(u32::MAX),
-            at: Timestamp::from_millis(row.at_ms),
-            took_ms: row.took_ms,
-            status: row.status.and_then(|status| u16::try_from(status).ok()),
-            error: row.error,
-            excerpt: row.excerpt,
-            outcome: row.outcome,
-        };
-        Ok(rows.into_iter().map(decode).collect())
     }
 
     /// What was given up, the oldest first, at most `limit`.

@@ -109,12 +109,13 @@ const PUT: &str = "INSERT INTO feed_endpoint
     VALUES ($1, $2, $3, $4, $5, $6, $7, 'on', $8, $9) ON CONFLICT (brand, id) DO NOTHING";
 
 impl Store {
-    /// Every endpoint of every brand that is on.
-    pub async fn feed_endpoints_on(&self) -> Result<Vec<FeedEndpoint>, StoreError> {
+    /// The endpoints, of every brand, that are on and were not given every change yet.
+    pub async fn feed_endpoints_behind(&self) -> Result<Vec<FeedEndpoint>, StoreError> {
         let sql =
-            "SELECT brand, id, url, secret, former, former_until_ms, per_minute, burst, concurrency, state, cursor,
+            "SELECT e.brand, id, url, secret, former, former_until_ms, per_minute, burst, concurrency, state, cursor,
                 created_ms
-            FROM feed_endpoint WHERE state = 'on' ORDER BY brand, id";
+            FROM feed_endpoint e JOIN feed_head h ON h.brand = e.brand
+            WHERE state = 'on' AND e.cursor < h.sequence ORDER BY e.brand, id";
         let rows: Vec<EndpointColumns> = on_read!(&self.engine, |pool| sqlx::query_as(sql).fetch_all(pool).await?);
         rows.into_iter().map(EndpointColumns::decode).collect()
     }

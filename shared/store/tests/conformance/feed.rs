@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use afterglow_domain::{BrandId, ConsentState, DerivedId as _, InteractionId};
 use afterglow_store::{
-    BrokerPlace, FeedAttempt, FeedEndpoint, FeedEndpointState, FeedSettlement, FeedSubject, ForgetKey, SealedSecret,
-    Store, StoreError,
+    BrokerPlace, FeedAttempt, FeedDelivery, FeedEndpoint, FeedEndpointState, FeedOutcome, FeedSettlement, FeedSubject,
+    ForgetKey, SealedSecret, Store, StoreError,
 };
 use secrecy::SecretString;
 use uuid::Uuid;
@@ -178,7 +178,10 @@ async fn deliveries_keep_each_viewers_order_and_are_given_up_or_sent_again(given
         apply(&given.store, &[message("1", n), message("2", n)]).await;
         number(&given.store, &brand).await;
     }
+    let behind = async || given.store.feed_endpoints_behind().await.unwrap().len();
+    assert_eq!(behind().await, 1);
     assert_eq!(store.give_feed("crm", NOW).await.unwrap(), 4);
+    assert_eq!(behind().await, 0);
     assert_eq!(store.give_feed("crm", NOW).await.unwrap(), 0, "each once");
     assert_eq!(given.store.feed_endpoints_due(NOW).await.unwrap().len(), 1);
 
@@ -186,14 +189,19 @@ async fn deliveries_keep_each_viewers_order_and_are_given_up_or_sent_again(given
     let claimed = store.claim_feed("crm", 9, NOW, lease).await.unwrap();
     assert_eq!(claimed.iter().map(|d| (d.sequence, d.attempts)).collect::<Vec<_>>(), [(1, 0), (2, 0)]);
     assert!(store.claim_feed("crm", 9, NOW, lease).await.unwrap().is_empty(), "later ones wait behind");
-    let settle = |n: usize, settlement| {
-        let (change, claim) = (claimed[n].change, claimed[n].claim);
-        let store = given.store.clone();
-        async move { store.brand(&lumen()).settle_feed("crm", (change, claim), settlement, &attempt(change)).await.unwrap() }
+    let settle = async |outcomes: &[(&FeedDelivery, FeedSettlement)]| {
+        let outcome = |(of, settlement): &(&FeedDelivery, FeedSettlement)| FeedOutcome {
+            sequence: of.sequence,
+            claim: of.claim,
+            settlement: *settlement,
+            attempt: attempt(of.change),
+        };
+        let outcomes: Vec<FeedOutcome> = outcomes.iter().map(outcome).collect();
+        given.store.brand(&lumen()).settle_feed("crm", &outcomes).await.unwrap()
     };
-    assert!(settle(0, FeedSettlement::Delivered).await);
-    assert!(!settle(0, FeedSettlement::Delivered).await, "it is settled");
-    assert!(settle(1, FeedSettlement::RetryAt(at(500))).await);
+    let both = [(&claimed[0], FeedSettlement::Delivered), (&claimed[1], FeedSettlement::RetryAt(at(500)))];
+    assert_eq!(settle(&both).await, [true, true]);
+    assert_eq!(settle(&both[..1]).await, [false], "it is settled");
     // Viewer 1 goes on; viewer 2 waits for its first.
     let next = store.claim_feed("crm", 9, at(1), lease).await.unwrap();
     assert_eq!(next.iter().map(|d| d.sequence).collect::<Vec<_>>(), [3]);
@@ -202,19 +210,9 @@ async fn deliveries_keep_each_viewers_order_and_are_given_up_or_sent_again(given
     // A claim that lapses is taken up by another, and the first can settle nothing.
     let taken = store.claim_feed("crm", 9, at(60_000), at(120_000)).await.unwrap();
     assert_eq!(taken.len(), 2);
-    assert!(
-        !store
-            .settle_feed("crm", (again[0].change, again[0].claim), FeedSettlement::Delivered, &attempt(again[0].change))
-            .await
-            .unwrap()
-    );
     let second = taken.iter().find(|d| d.sequence == 2).unwrap();
-    assert!(
-        store
-            .settle_feed("crm", (second.change, second.claim), FeedSettlement::Exhausted, &attempt(second.change))
-            .await
-            .unwrap()
-    );
+    let first_and_second = [(&again[0], FeedSettlement::Delivered), (second, FeedSettlement::Exhausted)];
+    assert_eq!(settle(&first_and_second).await, [false, true]);
     let dead = store.feed_dead_letters("crm", 9).await.unwrap();
     assert_eq!(dead.iter().map(|d| (d.sequence, d.reason.as_str())).collect::<Vec<_>>(), [(2, "exhausted")]);
     assert_eq!(store.feed_waiting("crm").await.unwrap(), (2, 1));
@@ -222,12 +220,7 @@ async fn deliveries_keep_each_viewers_order_and_are_given_up_or_sent_again(given
     let past = store.claim_feed("crm", 9, at(60_001), at(120_000)).await.unwrap();
     assert_eq!(past.iter().map(|d| d.sequence).collect::<Vec<_>>(), [4]);
     // 410 switches it off.
-    assert!(
-        store
-            .settle_feed("crm", (past[0].change, past[0].claim), FeedSettlement::Gone, &attempt(past[0].change))
-            .await
-            .unwrap()
-    );
+    assert_eq!(settle(&[(&past[0], FeedSettlement::Gone)]).await, [true]);
     assert_eq!(store.feed_endpoints().await.unwrap()[0].state, FeedEndpointState::Gone);
     assert!(given.store.feed_endpoints_due(at(999_999)).await.unwrap().is_empty());
     assert_eq!(store.feed_attempts("crm", 99).await.unwrap().len(), 6);
