@@ -75,17 +75,19 @@ fn words(line: &str) -> Vec<String> {
 
 /// `pause|resume` and `[--csv|--json]` stand for several commands: all of them. What redirects and what is left out goes.
 fn spelled_out(text: &str) -> Vec<Vec<String>> {
-    let mut all = vec![Vec::new()];
+    let mut all: Vec<Vec<String>> = vec![Vec::new()];
     let mut skip = false;
     for word in words(text) {
-        if std::mem::take(&mut skip) || word == "…" {
+        let fills_an_option =
+            || all.first().and_then(|line| line.last()).is_some_and(|last: &String| last.starts_with("--"));
+        if std::mem::take(&mut skip) || word == "…" && !fills_an_option() {
             continue;
         }
         if matches!(word.as_str(), "<" | ">") {
             skip = true;
             continue;
         }
-        let word = word.trim_matches(['[', ']', '…']);
+        let word = if word == "…" { "…" } else { word.trim_matches(['[', ']', '…']) };
         if word.is_empty() {
             continue;
         }
@@ -179,6 +181,9 @@ fn every_setting_that_is_written_down_is_there() {
         "traces",
         "console.oidc",
     ];
+    /// A pattern; a key of a Kubernetes secret; mistakes that tests make.
+    const OTHERS: [&str; 5] = ["section.key", "console_keys.ring", "ingest.listn", "ingest.listne", "nowhere.x"];
+    let document = afterglow_rules::json_schema().to_string();
     let mut named = BTreeSet::new();
     for (file, text) in texts() {
         for (n, line) in text.lines().enumerate() {
@@ -204,7 +209,10 @@ fn every_setting_that_is_written_down_is_there() {
     let unknown = |(key, place): &(String, String)| {
         let sources = Sources { flags: vec![(key.clone(), "x".into())], ..Sources::default() };
         let error = sources.load().err()?.to_string();
-        error.contains("unknown field").then(|| format!("{place}: {key}: {error}"))
+        // `drafts` is a section of brands' documents as well.
+        let of_brands = document.contains(&format!("\"{}\"", key.rsplit('.').next().unwrap_or_default()));
+        let is_other = OTHERS.contains(&key.as_str()) || key.starts_with("drafts.") && of_brands;
+        (!is_other && error.contains("unknown field")).then(|| format!("{place}: {key}: {error}"))
     };
     let wrong: Vec<String> = named.iter().filter_map(unknown).collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
