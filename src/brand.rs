@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use afterglow_domain::{BrandId, BrandSettings};
 use afterglow_rules::Document;
 use afterglow_runtime::Settings;
-use afterglow_store::{BrandDocument, DocumentApplied, NewDocument, Store};
+use afterglow_store::{Brand, BrandDocument, DocumentApplied, NewDocument, Store};
 use anyhow::{Context as _, bail};
 use serde_json::json;
 use similar::TextDiff;
@@ -147,6 +147,15 @@ fn validate(files: &[PathBuf], json: bool) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The brand of this id, or what to do about there being none.
+pub(crate) async fn known(store: &Store, id: &str) -> anyhow::Result<Brand> {
+    store
+        .brand(&BrandId::new(id))
+        .brand()
+        .await?
+        .with_context(|| format!("there is no brand {id}: see `afterglow brand list`"))
 }
 
 #[tokio::main(flavor = "current_thread")]

@@ -13,6 +13,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::brand::known;
 use crate::installation::clock;
 
 /// Rows that are read, written or removed at once.
@@ -38,7 +39,7 @@ fn bar(rows: u64, doing: &'static str) -> anyhow::Result<ProgressBar> {
 pub(crate) async fn export(store: &Store, brand: &str, file: &Path, resume: bool) -> anyhow::Result<()> {
     let id = BrandId::new(brand);
     let Some(header) = store.export_header(&id, clock()()).await? else {
-        bail!("there is no brand {brand}: `afterglow brand list`")
+        bail!("there is no brand {brand}: see `afterglow brand list`")
     };
     let (mut written, mut last, mut out) = if resume { reopen(file, &header)? } else { (0, None, create(file)?) };
     if written == 0 && last.is_none() && !resume {
@@ -189,7 +190,7 @@ fn complete(file: &Path) -> anyhow::Result<(ExportHeader, u64)> {
 /// Removes a brand with everything that is kept of its viewers, and leaves a receipt, and the stops.
 pub(crate) async fn delete(store: &Store, brand: &str, confirmed: Option<&str>) -> anyhow::Result<()> {
     let id = BrandId::new(brand);
-    ensure!(store.brand(&id).brand().await?.is_some(), "there is no brand {brand}: `afterglow brand list`");
+    known(store, brand).await?;
     let rows = store.count_rows_of(&id).await?;
     ensure!(
         confirmed == Some(brand),

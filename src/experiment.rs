@@ -7,8 +7,8 @@ use afterglow_runtime::Settings;
 use anyhow::{Context as _, bail};
 use serde_json::json;
 
+use crate::brand::known;
 use crate::installation::{clock, ready_store};
-use crate::kpis::known;
 
 #[derive(clap::Subcommand)]
 pub(crate) enum ExperimentCommand {

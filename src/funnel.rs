@@ -7,8 +7,9 @@ use afterglow_runtime::Settings;
 use afterglow_store::Deed;
 use anyhow::{Context as _, bail};
 
+use crate::brand::known;
 use crate::installation::{clock, ready_store};
-use crate::kpis::{known, operator};
+use crate::person::operator;
 
 /// From a Story to a sale: reach, exits, completion, and what followed; or say what a Story is for
 #[derive(clap::Args)]

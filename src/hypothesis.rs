@@ -8,8 +8,9 @@ use afterglow_runtime::Settings;
 use afterglow_store::{Brand, Deed, HypothesisStatus, NewHypothesis, Store};
 use anyhow::bail;
 
+use crate::brand::known;
 use crate::installation::{clock, ready_store};
-use crate::kpis::{known, operator};
+use crate::person::operator;
 
 #[derive(clap::Subcommand)]
 pub(crate) enum HypothesisCommand {

@@ -2,16 +2,16 @@
 
 use std::process::ExitCode;
 
-use afterglow_domain::{BrandId, Timestamp};
+use afterglow_domain::Timestamp;
 use afterglow_insights::{Figures, KpiName, figures, rebuild, sums_of, week_of};
 use afterglow_meta::graph::ErrorClass;
 use afterglow_meta::graph::errors::lookup;
 use afterglow_runtime::Settings;
-use afterglow_store::{Brand, Store};
 use anyhow::Context as _;
 use indicatif::ProgressBar;
 use serde_json::{Value, json};
 
+use crate::brand::known;
 use crate::installation::{clock, ready_store};
 
 /// A refusal that means that its reader cannot be written to.
@@ -56,16 +56,6 @@ pub(crate) struct ReportOptions {
     /// As JSON instead of Markdown
     #[arg(long)]
     json: bool,
-}
-
-/// Who works at the command line.
-pub(crate) fn operator() -> String {
-    std::env::var("USER").unwrap_or_else(|_| "command line".into())
-}
-
-pub(crate) async fn known(store: &Store, brand: &str) -> anyhow::Result<Brand> {
-    let id = BrandId::new(brand);
-    store.brand(&id).brand().await?.with_context(|| format!("there is no brand {brand}: see `afterglow brand list`"))
 }
 
 /// The day that is `days` before another.

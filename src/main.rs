@@ -8,9 +8,10 @@ mod daily_log;
 mod decisions;
 mod demo;
 mod doctor;
+#[cfg(test)]
+mod documented;
 mod experiment;
 mod feed;
-mod feed_crm;
 mod funnel;
 mod hypothesis;
 mod installation;

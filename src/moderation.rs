@@ -62,8 +62,8 @@ pub(crate) async fn run(command: &Command, settings: &Settings) -> anyhow::Resul
             let (brand, id) = (BrandId::new(brand.as_str()), InteractionId::from_uuid(*interaction));
             if !store.brand(&brand).hide_flagged(id, &by, clock()()).await? {
                 bail!(
-                    "{brand} has no such flag, or it is no comment (Meta lets nobody hide a message): see `afterglow \
-                     moderation list --brand {brand}`"
+                    "{brand} has no such flag, or it is no comment (Meta lets nobody hide a message): see \
+                     `afterglow moderation list --brand {brand}`"
                 );
             }
         }

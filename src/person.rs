@@ -10,6 +10,7 @@ use afterglow_store::{Deed, Role};
 use anyhow::{Context as _, bail};
 use serde_json::json;
 
+use crate::brand::known;
 use crate::installation::{clock, ready_store};
 
 #[derive(clap::Subcommand)]
@@ -64,6 +65,11 @@ fn role(text: &str) -> Result<Role, String> {
     Role::ALL.into_iter().find(|role| role.as_str() == text).ok_or_else(|| format!("expected one of {names}"))
 }
 
+/// Who works at the command line.
+pub(crate) fn operator() -> String {
+    std::env::var("USER").unwrap_or_else(|_| "command line".into())
+}
+
 #[tokio::main(flavor = "current_thread")]
 pub(crate) async fn run(command: &Command, settings: &Settings) -> anyhow::Result<ExitCode> {
     let store = ready_store(settings).await?;
@@ -75,10 +81,8 @@ pub(crate) async fn run(command: &Command, settings: &Settings) -> anyhow::Resul
                 bail!("{person:?} is no e-mail address");
             }
             let brand = brand.as_deref().map(BrandId::new);
-            if let Some(id) = &brand
-                && store.brand(id).brand().await?.is_none()
-            {
-                bail!("there is no brand {id}: see `afterglow brand list`");
+            if let Some(id) = &brand {
+                known(&store, id.as_str()).await?;
             }
             store.put_person(person, name.as_deref().unwrap_or(person), now).await?;
             store.grant(person, brand.as_ref(), Some(*role)).await?;

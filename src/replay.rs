@@ -3,13 +3,14 @@
 use std::process::ExitCode;
 use std::time::Instant;
 
-use afterglow_domain::{AccountId, BrandId, Timestamp, ViewerId, ViewerKey};
+use afterglow_domain::{AccountId, Timestamp, ViewerId, ViewerKey};
 use afterglow_runtime::Settings;
 use afterglow_scorer::{Replay, Rulebooks};
 use anyhow::{Context as _, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
+use crate::brand::known;
 use crate::installation::ready_store;
 
 /// Differences that are shown at most; all are counted.
@@ -42,8 +43,7 @@ pub(crate) fn moment(text: &str) -> anyhow::Result<Timestamp> {
 #[tokio::main(flavor = "current_thread")]
 pub(crate) async fn run(options: &Options, settings: &Settings) -> anyhow::Result<ExitCode> {
     let store = ready_store(settings).await?;
-    let id = BrandId::new(options.brand.as_str());
-    let Some(brand) = store.brand(&id).brand().await? else { bail!("there is no brand {id}: `afterglow brand list`") };
+    let brand = known(&store, &options.brand).await?;
     let since = options.since.as_deref().map(moment).transpose()?.unwrap_or_default();
     let after = match options.after.as_deref().map(|text| text.split_once('/')) {
         Some(Some((account, viewer))) => {
@@ -52,7 +52,7 @@ pub(crate) async fn run(options: &Options, settings: &Settings) -> anyhow::Resul
         Some(None) => bail!("--after takes ACCOUNT/VIEWER, as an interrupted run printed it"),
         None => None,
     };
-    let mut replay = Replay::new(store.clone(), id, Rulebooks::default().at(&brand), since, after);
+    let mut replay = Replay::new(store.clone(), brand.id.clone(), Rulebooks::default().at(&brand), since, after);
     let bar = ProgressBar::new(replay.viewers().await?)
         .with_style(ProgressStyle::with_template("{bar:30} {human_pos}/{human_len} viewers, {msg}, {eta} left")?);
     let (mut viewers, mut interactions, mut waiting, mut differences) = (0_u64, 0_u64, 0_u64, 0_usize);

@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use afterglow_domain::{BrandId, BrandSettings, Language, Snippet};
+use afterglow_domain::{BrandSettings, Language, Snippet};
 use afterglow_rules::Document;
 use afterglow_runtime::Settings;
 use afterglow_snippets::{Brand, MESSAGE_MAX_BYTES, PREFIX, check, compose, library, ready};
 use anyhow::{Context as _, bail};
 use serde_json::json;
 
+use crate::brand::known;
 use crate::installation::ready_store;
 
 #[derive(clap::Subcommand)]
@@ -60,9 +61,8 @@ impl Of {
         }
         let Some(brand) = &self.brand else { return Ok(("Lumen".into(), BrandSettings::default())) };
         let store = ready_store(settings).await?;
-        let known = store.brand(&BrandId::new(brand.as_str())).brand().await?;
+        let known = known(&store, brand).await?;
         store.close().await;
-        let Some(known) = known else { bail!("there is no brand {brand}: see `afterglow brand list`") };
         Ok((known.name, known.settings))
     }
 }

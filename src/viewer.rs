@@ -9,6 +9,7 @@ use afterglow_store::{DecisionRecord, Store};
 use anyhow::bail;
 use serde_json::json;
 
+use crate::brand::known;
 use crate::installation::{clock, ready_store};
 
 /// Interactions and decisions of one person that are exported at most.
@@ -116,7 +117,7 @@ fn decision(record: &DecisionRecord) -> serde_json::Value {
 
 async fn explain(store: &Store, person: &Person, as_json: bool) -> anyhow::Result<()> {
     let (id, key) = person.key();
-    let Some(brand) = store.brand(&id).brand().await? else { bail!("there is no brand {id}: `afterglow brand list`") };
+    let brand = known(store, id.as_str()).await?;
     let log = store.brand(&id).interactions(&key, EXPORTED).await?;
     if log.is_empty() {
         bail!("nothing is kept of {key} by {id}");

@@ -4,14 +4,15 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use afterglow_crm::days_between;
-use afterglow_domain::{AccountId, BrandId, DAY_MS, ViewerId, ViewerKey};
+use afterglow_domain::{AccountId, DAY_MS, ViewerId, ViewerKey};
 use afterglow_rules::{Document, Rulebook};
 use afterglow_runtime::Settings;
 use afterglow_scorer::{Rulebooks, WhatIf};
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
+use crate::brand::known;
 use crate::installation::{clock, ready_store};
 use crate::replay::moment;
 
@@ -37,14 +38,13 @@ pub(crate) async fn run(options: &Options, settings: &Settings) -> anyhow::Resul
         std::fs::read_to_string(&options.rules).with_context(|| format!("cannot read {}", options.rules.display()))?;
     let document = Document::parse(&text).with_context(|| format!("in {}", options.rules.display()))?;
     let store = ready_store(settings).await?;
-    let id = BrandId::new(document.brand.as_str());
-    let Some(brand) = store.brand(&id).brand().await? else { bail!("there is no brand {id}: `afterglow brand list`") };
+    let brand = known(&store, &document.brand).await?;
     let now = clock()();
     let from = options.since.as_deref().map(moment).transpose()?.unwrap_or(now.minus(14 * DAY_MS));
     let in_force = Rulebooks::default().at(&brand);
     let other = Rulebook::compile(&document.settings(), brand.document_version + 1)?;
     let mut whatif = WhatIf::new(&in_force, &other, from, days_between(from, now, &brand.time_zone)?);
-    let scope = store.brand(&id);
+    let scope = store.brand(&brand.id);
     let bar = ProgressBar::new(scope.viewer_count(from).await?)
         .with_style(ProgressStyle::with_template("{bar:30} {human_pos}/{human_len} viewers, {eta} left")?);
     let mut position = ViewerKey { account: AccountId::new(""), viewer: ViewerId::new("") };

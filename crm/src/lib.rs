@@ -1,5 +1,9 @@
 //! What leaves Afterglow for the systems beside it: the daily log, and the feed of changes.
 //!
+//! Guarantees: changes of a brand are numbered without a gap, and a reader who follows the numbers misses none; what is given to
+//! an endpoint arrives at least once, each viewer's changes in their order, or is given up and listed; an address that
+//! somebody else chose reaches nothing inside.
+//!
 //! | file | what it holds |
 //! | --- | --- |
 //! | `daily_log` | who cared on one day, what came of it, and what is to be done: pure |

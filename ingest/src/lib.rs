@@ -15,7 +15,7 @@
 //! | `connect` | an account is connected by its owner's consent |
 //! | `token_keeper` | tokens are checked, and refreshed long before they die |
 //! | `links` | tracked links: leads on at once, and counts |
-//! | `conversions` | a shop tells that a goal was reached |
+//! | `partners` | what a brand's other systems tell: conversions, consents, notes |
 //! | `observations` | what people of a brand saw |
 //! | `story_insights` | keeps the figures of Stories |
 //! | `subscriptions` | keeps accounts subscribed |
@@ -27,13 +27,13 @@ mod accounts;
 mod callbacks;
 mod comment_sweep;
 mod connect;
-mod conversions;
 mod handshake;
 mod held_refusals;
 mod ice_breakers;
 mod links;
 pub mod observations;
 mod outgoing;
+mod partners;
 mod quarantine;
 mod quota;
 mod story_insights;
@@ -57,10 +57,10 @@ use secrecy::SecretString;
 pub use accounts::{Accounts, StoredAccounts};
 pub use callbacks::{Callbacks, callbacks_router};
 pub use connect::{Connect, ConnectApps, NoApp, connect_router};
-pub use conversions::{BadSecret, Conversions, conversions_router};
 pub use held_refusals::HeldRefusals;
 pub use ice_breakers::IceBreakerKeeper;
 pub use links::{Links, Openings, links_router};
+pub use partners::{BadSecret, Partners, partners_router};
 pub use quarantine::{KeepError, Replay, ReplayError, Replayed, keep_quarantine};
 pub use quota::Quotas;
 pub use story_insights::InsightsCollector;

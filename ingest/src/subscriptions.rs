@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use afterglow_domain::Clock;
 use afterglow_meta::graph::{GraphAccount, GraphClient, ReadError, wanted_fields};
-use afterglow_runtime::error_chain;
+use afterglow_runtime::{error_chain, regularly};
 use afterglow_store::{Account, Store, StoreError};
 use afterglow_tokens::{TokenError, Tokens};
 use tokio_util::sync::CancellationToken;
@@ -39,19 +39,13 @@ enum CheckError {
 impl SubscriptionKeeper {
     /// Checks at once and then regularly, until `stop`.
     pub async fn run(self, stop: CancellationToken) {
-        if self.every.is_zero() {
-            stop.cancelled().await;
-            return;
-        }
-        loop {
-            if let Some(Err(error)) = stop.run_until_cancelled(self.all()).await {
+        let look = || async {
+            if let Err(error) = self.all().await {
                 tracing::warn!(error = %error_chain(&error), "subscriptions wait to be checked");
             }
-            if stop.run_until_cancelled(tokio::time::sleep(self.every)).await.is_none() {
-                let _ = self.store.release_lease(LEASE.0, &self.holder).await; // else it runs out
-                return;
-            }
-        }
+        };
+        regularly(self.every, &stop, look).await;
+        let _ = self.store.release_lease(LEASE.0, &self.holder).await; // else it runs out
     }
 
     async fn all(&self) -> Result<(), StoreError> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use afterglow_domain::{BrandId, Clock, DAY_MS, Login, Timestamp};
 use afterglow_meta::graph::{ErrorClass, GraphAccount, GraphClient, OAuthError, ReadError};
-use afterglow_runtime::{Keyring, KeyringError, error_chain};
+use afterglow_runtime::{Keyring, KeyringError, error_chain, regularly};
 use afterglow_store::{Account, SealedToken, Store, StoreError};
 use afterglow_tokens::{Token, TokenError, Tokens, token_context};
 use tokio_util::sync::CancellationToken;
@@ -54,19 +54,13 @@ enum KeepError {
 impl TokenKeeper {
     /// Checks at once and then regularly, until `stop`.
     pub async fn run(self, stop: CancellationToken) {
-        if self.every.is_zero() {
-            stop.cancelled().await;
-            return;
-        }
-        loop {
-            if let Some(Err(error)) = stop.run_until_cancelled(self.all()).await {
+        let look = || async {
+            if let Err(error) = self.all().await {
                 tracing::warn!(error = %error_chain(&error), "tokens wait to be checked");
             }
-            if stop.run_until_cancelled(tokio::time::sleep(self.every)).await.is_none() {
-                let _ = self.store.release_lease(LEASE.0, &self.holder).await; // else it runs out
-                return;
-            }
-        }
+        };
+        regularly(self.every, &stop, look).await;
+        let _ = self.store.release_lease(LEASE.0, &self.holder).await; // else it runs out
     }
 
     async fn all(&self) -> Result<(), StoreError> {

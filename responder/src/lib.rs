@@ -1,5 +1,9 @@
 //! Decides whether an intent may be spoken, and speaks: the one way out.
 //!
+//! Guarantees: nothing is sent that the gate did not allow on what is known under the lock of the viewer's fence, and nothing
+//! once that lock's epoch has moved; one interaction has one answer; a send whose fate is unknown is never repeated; every
+//! verdict is recorded with its reasons and with what it rested on.
+//!
 //! | file | what it holds |
 //! | --- | --- |
 //! | `policy` | the gate: a pure function of (intent, facts, now) |

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use afterglow_domain::{Clock, DAY_MS, Retention, Timestamp};
-use afterglow_runtime::error_chain;
+use afterglow_runtime::{error_chain, regularly};
 use afterglow_store::{Brand, Kept, Store, StoreError};
 use tokio_util::sync::CancellationToken;
 
@@ -43,19 +43,13 @@ fn days(retention: &Retention, kind: Kept) -> u32 {
 impl RetentionKeeper {
     /// Removes at once and then regularly, until `stop`.
     pub async fn run(self, stop: CancellationToken) {
-        if self.every.is_zero() {
-            stop.cancelled().await;
-            return;
-        }
-        loop {
-            if let Some(Err(error)) = stop.run_until_cancelled(self.all()).await {
+        let look = || async {
+            if let Err(error) = self.all().await {
                 tracing::warn!(error = %error_chain(&error), "what is too old waits to be removed");
             }
-            if stop.run_until_cancelled(tokio::time::sleep(self.every)).await.is_none() {
-                let _ = self.store.release_lease(LEASE.0, &self.holder).await; // else it runs out
-                return;
-            }
-        }
+        };
+        regularly(self.every, &stop, look).await;
+        let _ = self.store.release_lease(LEASE.0, &self.holder).await; // else it runs out
     }
 
     async fn is_ours(&self) -> Result<bool, StoreError> {

@@ -144,7 +144,7 @@ pub(crate) async fn run(
         crate::output::line(summary.to_json())?;
     }
     eprint!("{summary}");
-    eprint!("{TRY_NEXT}");
+    eprint!("{}", try_next(&std::env::args().next().unwrap_or_else(|| "afterglow".into())));
     Ok(if summary.problems().is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -160,14 +160,20 @@ fn introduce(running: &Running, parts: &Parts, link: Option<&str>) {
     eprintln!("  stop      Ctrl-C\n");
 }
 
-/// What one may want to see after it.
-const TRY_NEXT: &str = "
+/// What one may want to see after it, as it can be typed: `program` is how this one was started.
+fn try_next(program: &str) -> String {
+    format!(
+        "
 Try next:
-  afterglow --data-dir demo-data demo --for 1m            the same, kept; then, on what was kept:
-  afterglow --data-dir demo-data daily-log --brand brand-1
-  afterglow --data-dir demo-data decisions list --brand brand-1
-  afterglow --data-dir demo-data all                      your own accounts: docs/operations.md
-";
+  {program} --data-dir demo-data demo --for 1m            the same, kept; then, on what was kept:
+  {program} --data-dir demo-data daily-log --brand brand-1
+  {program} --data-dir demo-data decisions list --brand brand-1
+  {program} --data-dir demo-data kpis --brand brand-1
+  {program} brand validate examples/brands/webshop.yaml   what a brand can want
+Your own accounts: README.md, \"In production\", and docs/operations.md
+"
+    )
+}
 
 /// Posts the traffic, drawing the status meanwhile.
 async fn play(

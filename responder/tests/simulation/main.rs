@@ -7,6 +7,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod ground;
+mod happened;
 mod history;
 mod meta;
 mod mutation;
@@ -15,7 +17,8 @@ mod takeover;
 
 use std::time::{Duration, Instant};
 
-use history::{Ground, Verdict};
+use ground::Ground;
+use history::Verdict;
 use mutation::Mutation;
 
 pub(crate) fn setting(name: &str) -> Option<u64> {

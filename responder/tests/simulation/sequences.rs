@@ -20,7 +20,9 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use sqlx::Connection as _;
 
-use crate::history::{Ground, START, echo_of, patiently, story_reply};
+use crate::ground::{Ground, START};
+use crate::happened::{echo_of, story_reply};
+use crate::history::patiently;
 use crate::meta::Stage;
 use crate::setting;
 

@@ -16,7 +16,9 @@ use rand::{RngExt as _, SeedableRng as _};
 use sqlx::Connection as _;
 use std::sync::atomic::Ordering;
 
-use crate::history::{Ground, patiently, story_reply};
+use crate::ground::Ground;
+use crate::happened::story_reply;
+use crate::history::patiently;
 use crate::meta::Stage;
 use crate::setting;
 

@@ -12,6 +12,7 @@
 //! | --- | --- |
 //! | `lane` | the queues, and their names |
 //! | `message` | what travels, and how it is settled |
+//! | `error` | what can go wrong, split by what the caller can do about it |
 //! | `amqp/` | RabbitMQ, over lapin |
 //! | `embedded/` | one SQLite file, for one process |
 

@@ -22,6 +22,7 @@
 //! | `outbound` | a message as it goes out |
 //! | `decision` | the verdict on an intent, with its reasons |
 //! | `facts` | what a decision depends on |
+//! | `harm` | what goes wrong with sends, as it is counted |
 //! | `login` | through which of Meta's logins an account came |
 //! | `quarantine` | what could not be understood, kept with its bytes |
 

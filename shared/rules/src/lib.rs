@@ -6,7 +6,8 @@
 //!
 //! | file | what it holds |
 //! | --- | --- |
-//! | `document` | YAML text ↔ document, with the place of whatever is wrong |
+//! | `document` | YAML text ↔ document |
+//! | `places` | where in the text stands what may be wrong |
 //! | `validate` | what a document must fulfil beyond its form |
 //! | `condition` | a CEL condition: parsed, checked, evaluated |
 //! | `check` | names and types of a condition |
@@ -17,6 +18,7 @@
 mod check;
 mod condition;
 mod document;
+mod places;
 mod rulebook;
 mod validate;
 mod vocabulary;

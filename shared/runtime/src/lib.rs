@@ -10,7 +10,7 @@
 //! | `trace_context` | W3C Trace Context, carried from the webhook to the send |
 //! | `traces` | spans, sent by OTLP |
 //! | `ops` | `/healthz`, `/readyz`, `/metrics` |
-//! | `lifecycle` | signals, services, and how they end |
+//! | `lifecycle` | signals, services, what is done regularly, and how all of it ends |
 //! | `keyring` | tokens encrypted at rest, under keys that rotate |
 //! | `clock` | the only place that asks the system for the time |
 //! | `error_chain` | an error and its causes in one line |
@@ -36,7 +36,7 @@ pub use error_chain::error_chain;
 pub use http_client::{HttpClientError, http_client, http_client_builder};
 pub use http_server::serve_http;
 pub use keyring::{Keyring, KeyringError};
-pub use lifecycle::{Ended, Services, signals};
+pub use lifecycle::{Ended, Services, regularly, signals};
 pub use load::{LoadError, Sources};
 pub use ops::{Gauges, Health, ReadyCheck, ops_router};
 pub use secret::{Address, Secret};

@@ -5,6 +5,7 @@
 //! returns; then the process exits 0. A service that ends by itself, or fails, takes the others down with it: half a process is
 //! worse than none, and Kubernetes starts a whole one.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::time::Duration;
 
@@ -69,6 +70,19 @@ pub fn signals(leaving: &CancellationToken, stop: &CancellationToken, linger: Du
     Ok(())
 }
 
+/// Does `work` at once and then again, `every` so often after it was done, until `stop`, which also cuts it short; never if
+/// `every` is zero.
+pub async fn regularly<W: Future<Output = ()>>(every: Duration, stop: &CancellationToken, work: impl Fn() -> W) {
+    if every.is_zero() {
+        return stop.cancelled().await;
+    }
+    while stop.run_until_cancelled(work()).await.is_some() {
+        if stop.run_until_cancelled(tokio::time::sleep(every)).await.is_none() {
+            return;
+        }
+    }
+}
+
 /// The services of one process.
 #[derive(Debug)]
 pub struct Services {
@@ -96,6 +110,14 @@ impl Services {
                 Ok(ended) => (name, ended),
                 Err(panic) => (name, Err(Fault::Panicked(panic).into())),
             }
+        });
+    }
+
+    /// Starts a service that cannot fail: it loops until the token is cancelled, and soon returns.
+    pub fn spawn_loop(&mut self, name: &'static str, service: impl Future<Output = ()> + Send + 'static) {
+        self.spawn(name, async move {
+            service.await;
+            Ok::<(), Infallible>(())
         });
     }
 
@@ -170,6 +192,19 @@ mod tests {
             Ok::<(), Fault>(())
         });
         assert!(matches!(services.wait().await, Err(Ended::Failed { service: "a", .. })));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn work_is_done_at_once_and_again_until_the_end() {
+        let (stop, done) = (CancellationToken::new(), std::sync::atomic::AtomicU32::new(0));
+        let work = || async {
+            if done.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 2 {
+                stop.cancel();
+            }
+        };
+        regularly(Duration::from_secs(60), &stop, work).await;
+        assert_eq!(done.into_inner(), 3);
+        regularly(Duration::ZERO, &stop, || async { panic!("never") }).await;
     }
 
     #[tokio::test(start_paused = true)]

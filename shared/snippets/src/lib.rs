@@ -1,4 +1,4 @@
-//! Message templates: filled in, in the viewer's language, within what Meta takes; and ten that are ready to use.
+//! Message templates: filled in, in the viewer's language, within what Meta takes; and eleven that are ready to use.
 //!
 //! Pure. A template is Jinja in a small room: it has no loops without end (fuel), includes nothing, reads nothing but the
 //! names that it is given, and what it makes is bounded. A name that it does not know is an error, never an empty place

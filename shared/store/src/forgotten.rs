@@ -7,13 +7,14 @@
 
 use std::collections::BTreeMap;
 
-use afterglow_domain::{AccountId, BrandId, Consent, ConsentState, Interaction, Timestamp, ViewerKey};
+use afterglow_domain::{AccountId, BrandId, Consent, ConsentState, Interaction, Timestamp, ViewerId, ViewerKey};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::Sha256;
 
 use crate::engine::{Sql, Tx, on_read, on_tx};
-use crate::{Store, StoreError, consent, feed};
+use crate::forget_receipts::leave;
+use crate::{ForgetReceipt, Store, StoreError, consent, feed};
 
 /// The key under which the forgotten are remembered.
 #[derive(Clone)]
@@ -43,19 +44,6 @@ impl ForgetKey {
         }
         Some(mac.finalize().into_bytes().to_vec())
     }
-}
-
-/// What is left of a request. Holds nothing of the person.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ForgetReceipt {
-    /// By which the request is known.
-    pub code: String,
-    /// Whose viewer it was.
-    pub brand: BrandId,
-    /// When it was done.
-    pub done: Timestamp,
-    /// How many rows were removed.
-    pub rows: u64,
 }
 
 /// Removes what speaks of a viewer. Order: children before parents.
@@ -105,8 +93,6 @@ const TOLD: &str =
 const REMEMBER: &str = "INSERT INTO forgotten (hash, at_ms, opted_out) VALUES ($1, $2, $3)
     ON CONFLICT (hash) DO UPDATE SET at_ms = excluded.at_ms, opted_out = excluded.opted_out OR forgotten.opted_out";
 
-const RECEIPT: &str = "INSERT INTO forget_receipt (code, brand, done_ms, rows) VALUES ($1, $2, $3, $4)";
-
 const FIND: &str = "SELECT at_ms, opted_out FROM forgotten WHERE hash = $1";
 
 impl Store {
@@ -115,19 +101,6 @@ impl Store {
         let sql = "SELECT COUNT(*) FROM forgotten";
         let (n,): (i64,) = on_read!(&self.engine, |pool| sqlx::query_as(sql).fetch_one(pool).await?);
         Ok(n > 0)
-    }
-
-    /// The receipt of a request.
-    pub async fn forget_receipt(&self, code: &str) -> Result<Option<ForgetReceipt>, StoreError> {
-        let sql = "SELECT code, brand, done_ms, rows FROM forget_receipt WHERE code = $1";
-        let row: Option<(String, String, i64, i64)> =
-            on_read!(&self.engine, |pool| sqlx::query_as(sql).bind(code).fetch_optional(pool).await?);
-        Ok(row.map(|(code, brand, done, rows)| ForgetReceipt {
-            code,
-            brand: BrandId::new(brand),
-            done: Timestamp::from_millis(done),
-            rows: rows.unsigned_abs(),
-        }))
     }
 
     /// Removes a viewer everywhere, in one transaction, and leaves a receipt under `code`. A stop (or a perhaps) of
@@ -144,15 +117,7 @@ impl Store {
     ) -> Result<ForgetReceipt, StoreError> {
         let mut tx = self.engine.begin().await?;
         let rows = self.remove(&mut tx, brand, viewer, now).await?;
-        on_tx!(&mut tx, |connection| {
-            sqlx::query(RECEIPT)
-                .bind(code)
-                .bind(brand.as_str())
-                .bind(now.millis())
-                .bind(i64::try_from(rows).unwrap_or(i64::MAX))
-                .execute(connection)
-                .await?;
-        });
+        leave(&mut tx, code, brand.as_str(), rows, now).await?;
         tx.commit().await?;
         Ok(ForgetReceipt { code: code.to_owned(), brand: brand.clone(), done: now, rows })
     }
@@ -226,39 +191,12 @@ impl Store {
         Ok(())
     }
 
-    /// Leaves the receipt of something that was removed.
-    pub async fn leave_receipt(
-        &self,
-        code: &str,
-        brand: &BrandId,
-        rows: u64,
-        now: Timestamp,
-    ) -> Result<ForgetReceipt, StoreError> {
-        let mut tx = self.engine.begin().await?;
-        on_tx!(&mut tx, |connection| {
-            sqlx::query(RECEIPT)
-                .bind(code)
-                .bind(brand.as_str())
-                .bind(now.millis())
-                .bind(i64::try_from(rows).unwrap_or(i64::MAX))
-                .execute(connection)
-                .await?;
-        });
-        tx.commit().await?;
-        Ok(ForgetReceipt { code: code.to_owned(), brand: brand.clone(), done: now, rows })
-    }
-
     /// Forgets a person at every account that knows them under this id, and leaves one receipt under `code`, also when
     /// nobody did.
     ///
     /// # Errors
     /// `Configuration` without a key.
-    pub async fn forget_everywhere(
-        &self,
-        viewer: &afterglow_domain::ViewerId,
-        code: &str,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
+    pub async fn forget_everywhere(&self, viewer: &ViewerId, code: &str, now: Timestamp) -> Result<(), StoreError> {
         let sql = "SELECT brand, account FROM viewer WHERE viewer = $1";
         let known: Vec<(String, String)> =
             on_read!(&self.engine, |pool| sqlx::query_as(sql).bind(viewer.as_str()).fetch_all(pool).await?);
@@ -268,15 +206,7 @@ impl Store {
             rows += self.forget(&BrandId::new(brand), &key, &format!("{code}-{n}"), now).await?.rows;
         }
         let mut tx = self.engine.begin().await?;
-        on_tx!(&mut tx, |connection| {
-            sqlx::query(RECEIPT)
-                .bind(code)
-                .bind("")
-                .bind(now.millis())
-                .bind(i64::try_from(rows).unwrap_or(i64::MAX))
-                .execute(connection)
-                .await?;
-        });
+        leave(&mut tx, code, "", rows, now).await?;
         tx.commit().await
     }
 
@@ -317,7 +247,7 @@ impl Store {
         mut consent: Consent,
         brand: &BrandId,
         account: &AccountId,
-        viewer: &afterglow_domain::ViewerId,
+        viewer: &ViewerId,
     ) -> Result<Consent, StoreError> {
         let Some(key) = &self.forget_key else { return Ok(consent) };
         let viewer = ViewerKey { account: account.clone(), viewer: viewer.clone() };

@@ -23,6 +23,7 @@
 //! | `migrate` | the schema and the refusal of a strange one |
 //! | `codec` | columns to domain types and back |
 //! | `brands` | brands and accounts |
+//! | `account_health` | how each account does: when it was last heard, by what, and what it sends |
 //! | `connections` | how accounts are connected, and their tokens' time |
 //! | `documents` | brand documents, every version |
 //! | `reviews` | viewers whose standing time may have changed; states made anew from the log |
@@ -36,28 +37,31 @@
 //! | `drafts` | drafts of answers, and what they cost |
 //! | `waiting` | intents that wait: how long, and those for which it is too late |
 //! | `feed` | what other systems are told of viewers |
+//! | `crm` | connections to CRMs: how far each has come, what was written, what was refused |
 //! | `kpis` | the counts behind a brand's figures |
 //! | `safety` | how many automated sends did harm |
 //! | `moderation` | spam and abuse, and what is done about it |
 //! | `intents` | the responder's judgement, and what is due |
 //! | `sends` | starting, finishing and reconciling a send |
 //! | `shared_work` | leases, limits shared by all processes |
-//! | `forgotten` | people who asked to be forgotten |
+//! | `forgotten`, `forget_receipts` | people who asked to be forgotten, and what is left of that |
 //! | `fragments` | Meta's raw fragments, sealed with a key for each viewer |
 //! | `retention` | what a brand no longer wants to keep goes |
 //! | `kill_switches` | what must not speak now |
 //! | `links` | tracked links |
 //! | `quarantine` | what could not be understood |
-//! | `people`, `sessions`, `audit` | who works in the console, how they come in, what they did |
+//! | `people`, `sessions`, `second_factor`, `identities`, `audit` | who works in the console, how they come in, what they did |
 //! | `api_tokens` | tokens by which programs read a brand |
 //! | `attention` | who waits, who attends to whom, people's labels |
 //! | `replies` | what people write themselves, and what waits for their word |
 //! | `experiments` | who was taken in by which experiment, and what they did |
 //! | `hypotheses` | what a brand believes and has not proved |
 //! | `story_labels` | what Stories are for |
+//! | `story_watch` | who answers within a Story's first minutes |
 //! | `totals` | figures for status line and doctor |
 //! | `brand_transfer` | a brand as a whole: written out, taken in elsewhere, removed |
-//! | `brand_scope` | what a brand's console and API may read |
+//! | `brand_scope`, `brand_log`, `decisions` | what a brand's console and API may read: viewers, the log, the ledger of decisions |
+//! | `error` | what can go wrong, split by what the caller can do about it |
 //! | `wall` | the second wall between brands: PostgreSQL's row-level security |
 
 mod account_health;
@@ -65,6 +69,7 @@ mod amendments;
 mod api_tokens;
 mod attention;
 mod audit;
+mod brand_log;
 mod brand_scope;
 mod brand_transfer;
 mod brands;
@@ -72,6 +77,7 @@ mod codec;
 mod connections;
 mod consent;
 mod crm;
+mod decisions;
 mod documents;
 mod drafts;
 mod echoes;
@@ -80,6 +86,7 @@ mod error;
 mod experiments;
 mod facts;
 mod feed;
+mod forget_receipts;
 mod forgotten;
 mod fragments;
 mod hypotheses;
@@ -115,12 +122,13 @@ pub use amendments::Parked;
 pub use api_tokens::ApiToken;
 pub use attention::Claim;
 pub use audit::{AuditRow, Deed};
-pub use brand_scope::{BrandStore, DecisionRecord, ViewerDetail};
+pub use brand_scope::{BrandStore, ViewerDetail};
 pub use brand_transfer::{ExportHeader, ExportRow};
 pub use brands::{Account, Brand, SealedToken};
 pub use connections::Connecting;
 pub use consent::ConsentRecorded;
 pub use crm::{CrmRefusal, CrmSettlement, CrmState};
+pub use decisions::DecisionRecord;
 pub use documents::{BrandDocument, DocumentApplied, NewDocument};
 pub use drafts::{Draft, DraftCost, DraftOutcome};
 pub use error::StoreError;
@@ -130,7 +138,8 @@ pub use feed::{
     BrokerPlace, FeedAttempt, FeedDeadLetter, FeedDelivery, FeedEndpoint, FeedEndpointState, FeedOutcome, FeedPage,
     FeedSettlement, FeedSubject, FeedTail, NumberedChange, RenderChange, RenderWeek, SealedSecret,
 };
-pub use forgotten::{ForgetKey, ForgetReceipt};
+pub use forget_receipts::ForgetReceipt;
+pub use forgotten::ForgetKey;
 pub use hypotheses::{Hypothesis, HypothesisStatus, NewHypothesis};
 pub use identities::IdentityAttempt;
 pub use intents::{JudgeTerms, Judged, Reservation};

@@ -8,10 +8,10 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::conversations::graph_time;
-use super::{Graph, is_version, lock, query, token};
+use super::{Graph, Reads, lock, page, query};
 use crate::account::Account;
 use crate::world::{PostedComment, Refusal};
 
@@ -22,11 +22,7 @@ pub(super) async fn media(
     headers: HeaderMap,
     uri: Uri,
 ) -> Response {
-    if !is_version(&version) {
-        return graph.refuse(Refusal::BAD_PATH, None);
-    }
-    let called = lock(&graph.world).read_call(&node, token(&headers, &uri).as_deref(), (graph.clock)(), false);
-    let account = match called {
+    let account = match graph.called(&version, &node, (&headers, &uri), Reads::Other) {
         Ok(account) => account,
         Err(refusal) => return graph.refuse(refusal, None),
     };
@@ -35,7 +31,7 @@ pub(super) async fn media(
         let posted = comments.last().map_or_else(|| (graph.clock)(), |first| first.at);
         json!({ "id": id, "timestamp": graph_time(posted), "comments_count": comments.len() })
     };
-    page(&graph, &account, &uri, &posts.iter().map(item).collect::<Vec<_>>())
+    page(&graph, &account, &uri, &posts, item)
 }
 
 /// `GET /{version}/{media}/comments`.
@@ -45,11 +41,7 @@ pub(super) async fn comments(
     headers: HeaderMap,
     uri: Uri,
 ) -> Response {
-    if !is_version(&version) {
-        return graph.refuse(Refusal::BAD_PATH, None);
-    }
-    let called = lock(&graph.world).read_call("me", token(&headers, &uri).as_deref(), (graph.clock)(), false);
-    let account = match called {
+    let account = match graph.called(&version, "me", (&headers, &uri), Reads::Other) {
         Ok(account) => account,
         Err(refusal) => return graph.refuse(refusal, None),
     };
@@ -66,7 +58,7 @@ pub(super) async fn comments(
             "hidden": comment.hidden, "from": { "id": comment.author, "username": username },
         })
     };
-    page(&graph, &account, &uri, &comments.iter().map(item).collect::<Vec<_>>())
+    page(&graph, &account, &uri, &comments, item)
 }
 
 #[derive(Deserialize)]
@@ -114,25 +106,9 @@ pub(super) async fn delete(
 }
 
 fn owner(graph: &Graph, version: &str, headers: &HeaderMap, uri: &Uri) -> Result<Account, Refusal> {
-    if !is_version(version) {
-        return Err(Refusal::BAD_PATH);
-    }
-    lock(&graph.world).read_call("me", token(headers, uri).as_deref(), (graph.clock)(), false)
+    graph.called(version, "me", (headers, uri), Reads::Other)
 }
 
 fn told(graph: &Graph, account: &Account, done: bool) -> Response {
     if done { graph.ok(&json!({ "success": true }), account) } else { graph.refuse(Refusal::NO_OBJECT, Some(account)) }
-}
-
-/// A page of a list; the cursor is the place in it.
-fn page(graph: &Graph, account: &Account, uri: &Uri, all: &[Value]) -> Response {
-    let number = |name: &str| query(uri, name).and_then(|text| text.parse::<usize>().ok());
-    let (from, limit) = (number("after").unwrap_or(0), number("limit").unwrap_or(25).min(50));
-    let data: Vec<&Value> = all.iter().skip(from).take(limit).collect();
-    let mut body = json!({ "data": data });
-    if from + limit < all.len() {
-        let after = (from + limit).to_string();
-        body["paging"] = json!({ "cursors": { "after": after }, "next": "https://graph.example/next" });
-    }
-    graph.ok(&body, account)
 }

@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 use serde_json::{Map, Value, json};
 
-use super::{Graph, is_version, lock, query, token};
+use super::{Graph, Reads, lock, page, query};
 use crate::account::Account;
 use crate::world::{Line, Refusal};
 
@@ -24,12 +24,7 @@ pub(super) async fn list(
     headers: HeaderMap,
     uri: Uri,
 ) -> Response {
-    if !is_version(&version) {
-        return graph.refuse(Refusal::BAD_PATH, None);
-    }
-    let token = token(&headers, &uri);
-    let called = lock(&graph.world).read_call(&node, token.as_deref(), (graph.clock)(), true);
-    let account = match called {
+    let account = match graph.called(&version, &node, (&headers, &uri), Reads::Conversation) {
         Ok(account) => account,
         Err(refusal) => {
             let account = lock(&graph.world).account(&node).cloned();
@@ -45,17 +40,8 @@ pub(super) async fn list(
 
 /// A page of all conversations, the latest first. The cursor is the place in the list.
 fn all(graph: &Graph, account: &Account, uri: &Uri, fields: &str) -> Response {
-    let number = |name: &str| query(uri, name).and_then(|text| text.parse::<usize>().ok());
-    let (from, limit) = (number("after").unwrap_or(0), number("limit").unwrap_or(25).min(50));
     let conversations = lock(&graph.world).conversations(&account.id);
-    let page = conversations.iter().skip(from).take(limit);
-    let data: Vec<Value> = page.map(|(person, lines)| conversation(account, person, lines, fields)).collect();
-    let mut body = json!({ "data": data });
-    if from + limit < conversations.len() {
-        let after = (from + limit).to_string();
-        body["paging"] = json!({ "cursors": { "after": after }, "next": "https://graph.example/next" });
-    }
-    graph.ok(&body, account)
+    page(graph, account, uri, &conversations, |(person, lines)| conversation(account, person, lines, fields))
 }
 
 /// `GET /{version}/{node}`: `me`, an account, a conversation or a message.
@@ -65,13 +51,8 @@ pub(super) async fn node(
     headers: HeaderMap,
     uri: Uri,
 ) -> Response {
-    if !is_version(&version) {
-        return graph.refuse(Refusal::BAD_PATH, None);
-    }
-    let token = token(&headers, &uri);
-    let reads_thread = node.starts_with("aWdf");
-    let owner = lock(&graph.world).read_call("me", token.as_deref(), (graph.clock)(), reads_thread);
-    let account = match owner {
+    let reads = if node.starts_with("aWdf") { Reads::Conversation } else { Reads::Other };
+    let account = match graph.called(&version, "me", (&headers, &uri), reads) {
         Ok(account) => account,
         Err(refusal) => return graph.refuse(refusal, None),
     };

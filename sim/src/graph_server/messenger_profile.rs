@@ -4,14 +4,13 @@
 //! be `default`; `platform` must be `instagram`.
 
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{Graph, is_version, lock, query, token};
-use crate::account::Account;
+use super::{Graph, Node, Reads, lock, query};
 use crate::world::Refusal;
 
 /// Questions of one locale at most.
@@ -55,19 +54,9 @@ fn default_locale() -> String {
     "default".into()
 }
 
-type Node = Path<(String, String)>;
-
-fn called(graph: &Graph, path: &Node, headers: &HeaderMap, uri: &Uri) -> Result<Account, Refusal> {
-    let (version, node) = &path.0;
-    if !is_version(version) {
-        return Err(Refusal::BAD_PATH);
-    }
-    lock(&graph.world).read_call(node, token(headers, uri).as_deref(), (graph.clock)(), false)
-}
-
 /// `GET /{version}/{node}/messenger_profile?fields=ice_breakers&platform=instagram`.
 pub(super) async fn get(State(graph): State<Graph>, path: Node, headers: HeaderMap, uri: Uri) -> Response {
-    let account = match called(&graph, &path, &headers, &uri) {
+    let account = match graph.called(&path.0.0, &path.0.1, (&headers, &uri), Reads::Other) {
         Ok(account) => account,
         Err(refusal) => return graph.refuse(refusal, None),
     };
@@ -81,7 +70,7 @@ pub(super) async fn get(State(graph): State<Graph>, path: Node, headers: HeaderM
 
 /// `POST /{version}/{node}/messenger_profile`: what is given replaces what was there.
 pub(super) async fn set(State(graph): State<Graph>, path: Node, headers: HeaderMap, uri: Uri, body: Bytes) -> Response {
-    let account = match called(&graph, &path, &headers, &uri) {
+    let account = match graph.called(&path.0.0, &path.0.1, (&headers, &uri), Reads::Other) {
         Ok(account) => account,
         Err(refusal) => return graph.refuse(refusal, None),
     };
@@ -102,7 +91,7 @@ pub(super) async fn delete(
     uri: Uri,
     body: Bytes,
 ) -> Response {
-    let account = match called(&graph, &path, &headers, &uri) {
+    let account = match graph.called(&path.0.0, &path.0.1, (&headers, &uri), Reads::Other) {
         Ok(account) => account,
         Err(refusal) => return graph.refuse(refusal, None),
     };

@@ -31,12 +31,13 @@ mod subscriptions;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use axum::extract::{Query, State};
+use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Deserialize;
+use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -65,6 +66,13 @@ pub(crate) struct Graph {
     pub(crate) echoes: Option<mpsc::Sender<(Outgoing, Busy)>>,
     pub(crate) outstanding: watch::Sender<usize>,
     pub(crate) cancel: CancellationToken,
+}
+
+/// What a call reads: Meta's limits differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reads {
+    Conversation,
+    Other,
 }
 
 /// A panic in one handler must not hide what the world knows from all others.
@@ -104,7 +112,25 @@ pub(crate) fn router(graph: Graph) -> Router {
         .with_state(graph)
 }
 
+/// Version and node of a path.
+type Node = Path<(String, String)>;
+
 impl Graph {
+    /// The account that a call is for, if its version, its token and the limits allow it. Of `Conversation` there are fewer.
+    fn called(
+        &self,
+        version: &str,
+        node: &str,
+        (headers, uri): (&HeaderMap, &Uri),
+        reads: Reads,
+    ) -> Result<Account, Refusal> {
+        if !is_version(version) {
+            return Err(Refusal::BAD_PATH);
+        }
+        let conversation = reads == Reads::Conversation;
+        lock(&self.world).read_call(node, token(headers, uri).as_deref(), (self.clock)(), conversation)
+    }
+
     fn refuse(&self, refusal: Refusal, account: Option<&Account>) -> Response {
         let mut world = lock(&self.world);
         let body = refusal.body(&world.trace());
@@ -112,7 +138,7 @@ impl Graph {
         reply(refusal.status, body, &usage)
     }
 
-    fn ok(&self, body: &serde_json::Value, account: &Account) -> Response {
+    fn ok(&self, body: &Value, account: &Account) -> Response {
         let usage = lock(&self.world).usage(Some(account), false);
         reply(200, body.to_string(), &usage)
     }
@@ -129,6 +155,19 @@ fn reply(status: u16, body: String, usage: &UsageHeaders) -> Response {
         }
     }
     response
+}
+
+/// A page of a list; the cursor is the place in it.
+fn page<T>(graph: &Graph, account: &Account, uri: &Uri, all: &[T], item: impl Fn(&T) -> Value) -> Response {
+    let number = |name: &str| query(uri, name).and_then(|text| text.parse::<usize>().ok());
+    let (from, limit) = (number("after").unwrap_or(0), number("limit").unwrap_or(25).min(50));
+    let data: Vec<Value> = all.iter().skip(from).take(limit).map(item).collect();
+    let mut body = json!({ "data": data });
+    if from + limit < all.len() {
+        let after = (from + limit).to_string();
+        body["paging"] = json!({ "cursors": { "after": after }, "next": "https://graph.example/next" });
+    }
+    graph.ok(&body, account)
 }
 
 /// The access token, from the header or the query.

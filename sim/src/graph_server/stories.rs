@@ -7,7 +7,7 @@ use axum::response::Response;
 use serde_json::{Value, json};
 
 use super::conversations::graph_time;
-use super::{Graph, is_version, lock, query, token};
+use super::{Graph, Reads, lock, query};
 use crate::account::Login;
 use crate::world::Refusal;
 
@@ -34,12 +34,8 @@ pub(super) async fn list(
     headers: HeaderMap,
     uri: Uri,
 ) -> Response {
-    if !is_version(&version) {
-        return graph.refuse(Refusal::BAD_PATH, None);
-    }
     let now = (graph.clock)();
-    let called = lock(&graph.world).read_call(&node, token(&headers, &uri).as_deref(), now, false);
-    let account = match called {
+    let account = match graph.called(&version, &node, (&headers, &uri), Reads::Other) {
         Ok(account) => account,
         Err(refusal) => return graph.refuse(refusal, None),
     };
@@ -56,12 +52,8 @@ pub(super) async fn insights(
     headers: HeaderMap,
     uri: Uri,
 ) -> Response {
-    if !is_version(&version) {
-        return graph.refuse(Refusal::BAD_PATH, None);
-    }
     let now = (graph.clock)();
-    let called = lock(&graph.world).read_call("me", token(&headers, &uri).as_deref(), now, false);
-    let account = match called {
+    let account = match graph.called(&version, "me", (&headers, &uri), Reads::Other) {
         Ok(account) => account,
         Err(refusal) => return graph.refuse(refusal, None),
     };

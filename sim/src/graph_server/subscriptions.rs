@@ -3,14 +3,13 @@
 use std::collections::BTreeSet;
 
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Graph, is_version, lock, query, token};
-use crate::account::Account;
+use super::{Graph, Node, Reads, lock, query};
 use crate::world::Refusal;
 
 /// Meta, "Instagram webhooks": the fields of both logins.
@@ -33,20 +32,9 @@ const FIELDS: [&str; 16] = [
     "story_insights",
 ];
 
-type Node = Path<(String, String)>;
-
-fn called(graph: &Graph, path: &Node, headers: &HeaderMap, uri: &Uri) -> Result<Account, Refusal> {
-    let (version, node) = &path.0;
-    if !is_version(version) {
-        return Err(Refusal::BAD_PATH);
-    }
-    let token = token(headers, uri);
-    lock(&graph.world).read_call(node, token.as_deref(), (graph.clock)(), false)
-}
-
 /// `GET /{version}/{node}/subscribed_apps`.
 pub(super) async fn list(State(graph): State<Graph>, path: Node, headers: HeaderMap, uri: Uri) -> Response {
-    let account = match called(&graph, &path, &headers, &uri) {
+    let account = match graph.called(&path.0.0, &path.0.1, (&headers, &uri), Reads::Other) {
         Ok(account) => account,
         Err(refusal) => return graph.refuse(refusal, None),
     };
@@ -72,7 +60,7 @@ pub(super) async fn subscribe(
     uri: Uri,
     body: Bytes,
 ) -> Response {
-    let account = match called(&graph, &path, &headers, &uri) {
+    let account = match graph.called(&path.0.0, &path.0.1, (&headers, &uri), Reads::Other) {
         Ok(account) => account,
         Err(refusal) => return graph.refuse(refusal, None),
     };
@@ -90,7 +78,7 @@ pub(super) async fn subscribe(
 
 /// `DELETE /{version}/{node}/subscribed_apps`.
 pub(super) async fn unsubscribe(State(graph): State<Graph>, path: Node, headers: HeaderMap, uri: Uri) -> Response {
-    let account = match called(&graph, &path, &headers, &uri) {
+    let account = match graph.called(&path.0.0, &path.0.1, (&headers, &uri), Reads::Other) {
         Ok(account) => account,
         Err(refusal) => return graph.refuse(refusal, None),
     };

@@ -6,6 +6,8 @@
 //! that only the house forbids (after a stop, twice, over a person of the brand).
 
 mod calls;
+mod comments;
+mod conversations;
 mod fact;
 mod ledger;
 mod oauth;
@@ -24,6 +26,7 @@ use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
 
 pub use calls::{Delivered, Reply as GraphReply, SendCall};
+pub use comments::PostedComment;
 pub use fact::{Answer, Fact, What, Word};
 pub use ledger::{Ledger, LedgerEntry, Outcome, Totals};
 pub use oauth::{Grant, GrantRefusal};
@@ -34,6 +37,7 @@ pub use usage::UsageHeaders;
 pub use violations::{Violation, ViolationRecord};
 
 use crate::account::Account;
+use comments::{CommentState, Shown};
 use person::Person;
 
 /// What asks for an answer, and so makes a message more than an unasked one.
@@ -85,42 +89,6 @@ impl Default for Rules {
             app_calls_per_hour: 10_000_000,
         }
     }
-}
-
-#[derive(Debug)]
-struct CommentState {
-    author: ViewerId,
-    at: Timestamp,
-    live: bool,
-    media: String,
-    text: String,
-    by_account: bool,
-    replied: Option<u64>,
-    shown: Shown,
-}
-
-/// To whom a comment is shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Shown {
-    Everybody,
-    ItsWriter,
-    /// It is gone.
-    Nobody,
-}
-
-/// A comment as it can be read back from its post.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PostedComment {
-    /// Its id.
-    pub id: String,
-    /// Who wrote it.
-    pub author: ViewerId,
-    /// When.
-    pub at: Timestamp,
-    /// Its text.
-    pub text: String,
-    /// Its writer alone sees it.
-    pub hidden: bool,
 }
 
 #[derive(Debug, Default)]
@@ -244,80 +212,6 @@ impl World {
     pub fn account_of(&self, token: &str) -> Option<&Account> {
         let id = self.tokens.get(&digest(token)).or_else(|| self.grants.account_of(token))?;
         self.accounts.get(id.as_str())
-    }
-
-    /// The messages of one conversation that can be read back, the oldest first; `None` if there is no conversation.
-    pub fn conversation(&self, account: &AccountId, person: &str) -> Option<Vec<Line>> {
-        let key = ViewerKey { account: account.clone(), viewer: ViewerId::new(person) };
-        let person = self.people.get(&key).filter(|p| !p.lines.is_empty())?;
-        Some(person.lines.iter().cloned().collect())
-    }
-
-    /// Every conversation of an account that can be read back, the one in which something was said last first.
-    pub fn conversations(&self, account: &AccountId) -> Vec<(String, Vec<Line>)> {
-        let of_account =
-            self.people.iter().filter(|(viewer, person)| viewer.account == *account && !person.lines.is_empty());
-        let mut all: Vec<(String, Vec<Line>)> = of_account
-            .map(|(viewer, person)| (viewer.viewer.as_str().to_owned(), person.lines.iter().cloned().collect()))
-            .collect();
-        let latest = |lines: &[Line]| lines.iter().map(|line| line.at).max();
-        all.sort_by(|(a, x), (b, y)| latest(y).cmp(&latest(x)).then_with(|| a.cmp(b)));
-        all
-    }
-
-    /// A message of this account by its id, and whose conversation it belongs to, while it can be read back.
-    pub fn message(&self, account: &AccountId, mid: &str) -> Option<(String, Line)> {
-        self.people.iter().filter(|(viewer, _)| viewer.account == *account).find_map(|(viewer, person)| {
-            let line = person.lines.iter().find(|l| l.mid == mid)?;
-            Some((viewer.viewer.as_str().to_owned(), line.clone()))
-        })
-    }
-
-    /// The posts of an account that have comments, the one that was commented on last first, each with its comments, the
-    /// latest first. What was said during a broadcast cannot be read back.
-    pub fn posts(&self, account: &AccountId) -> Vec<(String, Vec<PostedComment>)> {
-        let mut posts: HashMap<&str, Vec<PostedComment>> = HashMap::new();
-        for ((_, id), comment) in
-            self.comments.iter().filter(|((owner, _), c)| owner == account && !c.live && c.shown != Shown::Nobody)
-        {
-            let (author, text) = (comment.author.clone(), comment.text.clone());
-            let hidden = comment.shown == Shown::ItsWriter;
-            let comments = posts.entry(&comment.media).or_default();
-            comments.push(PostedComment { id: id.clone(), author, at: comment.at, text, hidden });
-        }
-        let mut posts: Vec<_> = posts.into_iter().map(|(media, comments)| (media.to_owned(), comments)).collect();
-        for (_, comments) in &mut posts {
-            comments.sort_by(|a, b| b.at.cmp(&a.at).then_with(|| a.id.cmp(&b.id)));
-        }
-        posts.sort_by(|(a, x), (b, y)| y.first().map(|c| c.at).cmp(&x.first().map(|c| c.at)).then_with(|| a.cmp(b)));
-        posts
-    }
-
-    /// A comment that is still there.
-    pub fn comment(&self, account: &AccountId, id: &str) -> Option<PostedComment> {
-        let comment =
-            self.comments.get(&(account.clone(), id.to_owned())).filter(|comment| comment.shown != Shown::Nobody)?;
-        let (author, text) = (comment.author.clone(), comment.text.clone());
-        let hidden = comment.shown == Shown::ItsWriter;
-        Some(PostedComment { id: id.to_owned(), author, at: comment.at, text, hidden })
-    }
-
-    /// Hides a comment of somebody else's or shows it again; `false` if there is none that could be.
-    pub fn hide_comment(&mut self, account: &AccountId, id: &str, hidden: bool) -> bool {
-        let comment = self.comments.get_mut(&(account.clone(), id.to_owned()));
-        let Some(comment) = comment.filter(|c| c.shown != Shown::Nobody && !c.by_account && !c.live) else {
-            return false;
-        };
-        comment.shown = if hidden { Shown::ItsWriter } else { Shown::Everybody };
-        true
-    }
-
-    /// Takes a comment away for good; `false` if there is none.
-    pub fn delete_comment(&mut self, account: &AccountId, id: &str) -> bool {
-        let comment = self.comments.get_mut(&(account.clone(), id.to_owned()));
-        let Some(comment) = comment.filter(|comment| comment.shown != Shown::Nobody) else { return false };
-        comment.shown = Shown::Nobody;
-        true
     }
 
     /// The sums alone.

@@ -57,7 +57,7 @@ impl World {
             let fits = self.comments.get(&(account.id.clone(), id.clone())).is_some_and(|comment| {
                 comment.replied.is_none()
                     && !comment.by_account
-                    && comment.shown != super::Shown::Nobody
+                    && comment.shown != super::comments::Shown::Nobody
                     && now.since(comment.at) < if comment.live { LIVE_MS } else { COMMENT_MS }
             });
             return (!fits).then_some(Refusal::BAD_COMMENT);

@@ -9,9 +9,10 @@ use bytes::Bytes;
 use futures_util::future::try_join_all;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions};
 use lapin::types::{FieldTable, ShortString};
-use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, ExchangeKind};
+use lapin::{BasicProperties, Channel, Connection, ExchangeKind};
 use tokio::sync::Mutex;
 
+use super::link::{connect, say_goodbye};
 use super::unavailable;
 use crate::{BusError, PublishError};
 
@@ -81,9 +82,7 @@ impl Broadcast {
     }
 
     async fn connect(&self) -> Result<(Connection, Channel), BusError> {
-        let name = format!("afterglow-{}", self.service);
-        let properties = ConnectionProperties::default().with_connection_name(name.into());
-        let connection = Connection::connect(&self.url, properties).await.map_err(unavailable)?;
+        let connection = connect(&self.url, &self.service).await?;
         let channel = connection.create_channel().await.map_err(unavailable)?;
         let options = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
         channel
@@ -125,8 +124,7 @@ impl Broadcast {
     /// Says goodbye to the broker.
     pub async fn close(&self) {
         if let Some((connection, _)) = self.current.lock().await.take() {
-            // The broker may be gone already; then there is nothing to say goodbye to.
-            let _ = connection.close(200, "service stops".into()).await;
+            say_goodbye(&connection).await;
         }
     }
 }

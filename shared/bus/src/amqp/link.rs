@@ -92,9 +92,7 @@ impl Links {
     }
 
     async fn connect(&self) -> Result<Link, BusError> {
-        let name = format!("afterglow-{}", self.service);
-        let properties = ConnectionProperties::default().with_connection_name(name.into());
-        let connection = Connection::connect(&self.url, properties).await.map_err(unavailable)?;
+        let connection = connect(&self.url, &self.service).await?;
         let control = connection.create_channel().await.map_err(unavailable)?;
         declare(&control, &self.names, self.journal_hours).await?;
         let publishing = connection.create_channel().await.map_err(unavailable)?;
@@ -106,8 +104,19 @@ impl Links {
     pub(super) async fn close(&self) {
         self.closed.store(true, Ordering::Release);
         if let Some(link) = self.current.lock().await.take() {
-            // The broker may be gone already; then there is nothing to say goodbye to.
-            let _ = link.connection.close(200, "service stops".into()).await;
+            say_goodbye(&link.connection).await;
         }
     }
+}
+
+/// A connection, named after the service in the broker's lists.
+pub(super) async fn connect(url: &str, service: &str) -> Result<Connection, BusError> {
+    let name = format!("afterglow-{service}");
+    let properties = ConnectionProperties::default().with_connection_name(name.into());
+    Connection::connect(url, properties).await.map_err(unavailable)
+}
+
+/// Ends a connection as the broker likes it. It may be gone already; then there is nothing to say goodbye to.
+pub(super) async fn say_goodbye(connection: &Connection) {
+    let _ = connection.close(200, "service stops".into()).await;
 }

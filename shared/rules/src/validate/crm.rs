@@ -6,7 +6,8 @@ use afterglow_domain::{CrmConnection, MappingError};
 use serde_saphyr::Spanned;
 
 use super::{Findings, is_slug};
-use crate::document::{CrmPlaces, Document};
+use crate::document::Document;
+use crate::places::CrmPlaces;
 
 /// Connections of one brand at most.
 const CONNECTIONS_MAX: usize = 8;

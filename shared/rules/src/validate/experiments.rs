@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use afterglow_domain::{DAY_MS, Experiment, ExperimentArm, HOLDOUT, Rollout};
 
 use super::{Findings, is_slug};
-use crate::document::{ArmPlaces, Document, ExperimentPlaces};
+use crate::document::Document;
+use crate::places::{ArmPlaces, ExperimentPlaces};
 
 /// Arms beside the hold-out: with more, each has too few viewers to say anything.
 const ARMS_MAX: usize = 5;

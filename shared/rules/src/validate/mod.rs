@@ -13,7 +13,8 @@ use afterglow_domain::Scoring;
 use serde_saphyr::Spanned;
 
 use crate::condition::Condition;
-use crate::document::{Document, Ground, Problem, coordinates};
+use crate::document::{Document, Problem};
+use crate::places::{Ground, coordinates};
 use crate::vocabulary::Scope;
 
 struct Findings<'a> {

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use afterglow_domain::{DAY_MS, Kind, PlayRule, Rollout, Span, Step, WhenClosed, WindowRule};
 
 use super::{Findings, is_slug};
-use crate::document::{Document, PlayPlaces};
+use crate::document::Document;
+use crate::places::PlayPlaces;
 use crate::vocabulary::Scope;
 
 /// Steps of a sequence.

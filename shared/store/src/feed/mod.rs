@@ -2,7 +2,9 @@
 //!
 //! | file | what it holds |
 //! | --- | --- |
-//! | `changes` | marks become changes, and are read by their numbers |
+//! | `marks` | of whom something changed |
+//! | `numbering` | marks become changes, and each gets its number |
+//! | `changes` | changes read by their numbers, and removed when they are old |
 //! | `endpoints` | where a brand wants them |
 //! | `broker` | how far changes were published to the broker |
 //! | `deliveries` | what waits for an endpoint: given, claimed, given up, sent again |
@@ -12,12 +14,15 @@ mod broker;
 mod changes;
 mod deliveries;
 mod endpoints;
+mod marks;
+mod numbering;
 mod settlements;
 
 pub use broker::BrokerPlace;
-pub use changes::{FeedPage, FeedSubject, FeedTail, NumberedChange, RenderChange, RenderWeek};
+pub use changes::{FeedPage, FeedTail, NumberedChange};
 pub use deliveries::{FeedDeadLetter, FeedDelivery};
 pub use endpoints::{FeedEndpoint, FeedEndpointState, SealedSecret};
+pub use numbering::{FeedSubject, RenderChange, RenderWeek};
 pub use settlements::{FeedAttempt, FeedOutcome, FeedSettlement};
 
-pub(crate) use changes::{mark, mark_forgotten, mark_rows};
+pub(crate) use marks::{mark, mark_forgotten, mark_rows};

@@ -10,6 +10,7 @@ use anyhow::{Context as _, bail};
 use secrecy::SecretString;
 use serde_json::json;
 
+use crate::brand::known;
 use crate::installation::{clock, keyring};
 
 #[derive(clap::Subcommand)]
@@ -123,7 +124,7 @@ impl Of {
     /// The brand's part of the store, if it has such a connection.
     async fn known<'a>(&self, store: &'a Store, brand: &'a BrandId) -> anyhow::Result<BrandStore<'a>> {
         let scoped = store.brand(brand);
-        let Some(known) = scoped.brand().await? else { bail!("there is no brand {brand}: see `afterglow brand list`") };
+        let known = known(store, &self.brand).await?;
         if !known.settings.crm.iter().any(|connection| connection.name == self.connection) {
             let name = &self.connection;
             bail!(
@@ -136,7 +137,7 @@ impl Of {
 
 async fn list(store: &Store, brand: &BrandId) -> anyhow::Result<()> {
     let scoped = store.brand(brand);
-    let Some(known) = scoped.brand().await? else { bail!("there is no brand {brand}: see `afterglow brand list`") };
+    let known = known(store, brand.as_str()).await?;
     let head = scoped.feed_tail().await?.head;
     for connection in known.settings.crm {
         let state = scoped.crm_state(&connection.name).await?;

@@ -1,62 +1,21 @@
-//! `afterglow feed`: what other systems are told, and where.
-
-use std::process::ExitCode;
+//! `afterglow feed endpoint`: where changes are posted to.
 
 use afterglow_crm::egress::Request;
 use afterglow_crm::feed::secret_context;
 use afterglow_crm::webhook::{CONTENT_TYPE, Secrets, SigningSecret, signed_headers};
-use afterglow_domain::{BrandId, DAY_MS, DerivedId as _, InteractionId, Timestamp};
+use afterglow_domain::{BrandId, DAY_MS, DerivedId as _, InteractionId};
 use afterglow_runtime::Settings;
 use afterglow_store::{FeedEndpoint, FeedEndpointState, SealedSecret, Store};
 use anyhow::{Context as _, bail};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 
-use crate::installation::{clock, egress, keyring, ready_store};
+use super::Of;
+use crate::brand::known;
+use crate::installation::{clock, egress, keyring};
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
-    /// Endpoints that changes are posted to
-    #[command(subcommand)]
-    Endpoint(EndpointCommand),
-    /// How far a brand's changes were published to the broker (feed.broker)
-    #[command(subcommand)]
-    Broker(BrokerCommand),
-    /// CRMs whose own records are written
-    #[command(subcommand)]
-    Crm(crate::feed_crm::Command),
-    /// Print the changes that follow a cursor, one CloudEvent a line; the last one's `sequence` is the next cursor
-    Changes {
-        /// The brand
-        #[arg(long)]
-        brand: String,
-        /// From behind this change
-        #[arg(long, default_value_t = 0)]
-        cursor: u64,
-        /// At most so many
-        #[arg(long, default_value_t = 1_000)]
-        limit: u32,
-    },
-    /// List the latest attempts at an endpoint, one JSON object a line
-    Attempts {
-        #[command(flatten)]
-        of: Of,
-        /// At most so many
-        #[arg(long, default_value_t = 100)]
-        limit: u32,
-    },
-    /// List what was given up, one JSON object a line
-    DeadLetters {
-        #[command(flatten)]
-        of: Of,
-        /// Have all of it tried again
-        #[arg(long)]
-        retry: bool,
-    },
-}
-
-#[derive(clap::Subcommand)]
-pub(crate) enum EndpointCommand {
     /// Make an endpoint, and print its signing secret: it is shown this once
     Add {
         #[command(flatten)]
@@ -115,105 +74,9 @@ pub(crate) enum EndpointCommand {
     },
 }
 
-#[derive(clap::Subcommand)]
-pub(crate) enum BrokerCommand {
-    /// Show the last change that the broker confirmed, and how many it has not had
-    Status {
-        /// The brand
-        #[arg(long)]
-        brand: String,
-    },
-    /// Publish again all that followed a change, as far as it is kept
-    Replay {
-        /// The brand
-        #[arg(long)]
-        brand: String,
-        /// The change
-        #[arg(long)]
-        from: u64,
-    },
-}
-
-/// Which endpoint.
-#[derive(clap::Args)]
-pub(crate) struct Of {
-    /// Its name
-    endpoint: String,
-    /// The brand
-    #[arg(long)]
-    brand: String,
-}
-
-impl Of {
-    fn brand(&self) -> BrandId {
-        BrandId::new(self.brand.as_str())
-    }
-
-    fn missing(&self) -> String {
-        format!("{0} has no endpoint {1}: see `afterglow feed endpoint list --brand {0}`", self.brand, self.endpoint)
-    }
-}
-
-#[tokio::main(flavor = "current_thread")]
-pub(crate) async fn run(command: &Command, settings: &Settings) -> anyhow::Result<ExitCode> {
-    let store = ready_store(settings).await?;
+pub(super) async fn run(command: &Command, settings: &Settings, store: &Store) -> anyhow::Result<()> {
     match command {
-        Command::Endpoint(command) => endpoint(command, settings, &store).await?,
-        Command::Broker(command) => broker(command, &store).await?,
-        Command::Crm(command) => crate::feed_crm::run(command, settings, &store).await?,
-        Command::Changes { brand, cursor, limit } => {
-            let page = store.brand(&BrandId::new(brand.as_str())).changes_after(*cursor, *limit).await?;
-            for change in page.changes {
-                crate::output::line(change.body)?;
-            }
-        }
-        Command::Attempts { of, limit } => {
-            for one in store.brand(&of.brand()).feed_attempts(&of.endpoint, *limit).await? {
-                crate::output::line(json!({
-                    "change": one.change, "number": one.number, "at": one.at.to_rfc3339(), "took_ms": one.took_ms,
-                    "status": one.status, "error": one.error, "answer": one.excerpt, "outcome": one.outcome,
-                }))?;
-            }
-        }
-        Command::DeadLetters { of, retry } => {
-            let brand = of.brand();
-            let scoped = store.brand(&brand);
-            if *retry {
-                let revived = scoped.revive_feed(&of.endpoint, clock()()).await?;
-                crate::output::line(json!({ "tried_again": revived }))?;
-            } else {
-                for dead in scoped.feed_dead_letters(&of.endpoint, 10_000).await? {
-                    crate::output::line(json!({
-                        "change": dead.change, "sequence": dead.sequence, "viewer": dead.viewer.to_string(),
-                        "reason": dead.reason, "at": dead.at.map(Timestamp::to_rfc3339),
-                    }))?;
-                }
-            }
-        }
-    }
-    store.close().await;
-    Ok(ExitCode::SUCCESS)
-}
-
-async fn broker(command: &BrokerCommand, store: &Store) -> anyhow::Result<()> {
-    match command {
-        BrokerCommand::Status { brand } => {
-            let place = store.brand(&BrandId::new(brand.as_str())).feed_broker_place().await?;
-            let (cursor, head) = place.map_or((0, 0), |place| (place.cursor, place.head));
-            crate::output::line(json!({ "cursor": cursor, "head": head, "behind": head.saturating_sub(cursor) }))
-        }
-        BrokerCommand::Replay { brand, from } => {
-            if !store.brand(&BrandId::new(brand.as_str())).replay_feed_broker(*from).await? {
-                bail!("{brand} has no change {from}: see `afterglow feed broker status --brand {brand}`");
-            }
-            Ok(())
-        }
-    }
-}
-
-async fn endpoint(command: &EndpointCommand, settings: &Settings, store: &Store) -> anyhow::Result<()> {
-    match command {
-        EndpointCommand::Add { of, url, from, per_minute, concurrency } => {
+        Command::Add { of, url, from, per_minute, concurrency } => {
             let parsed: reqwest::Url = url.parse().with_context(|| format!("{url:?} is no address"))?;
             if parsed.scheme() != "https" && !settings.feed.plain_http {
                 bail!("{url}: an endpoint is called over https (feed.plain_http allows others)");
@@ -223,9 +86,7 @@ async fn endpoint(command: &EndpointCommand, settings: &Settings, store: &Store)
             }
             let brand = of.brand();
             let scoped = store.brand(&brand);
-            if scoped.brand().await?.is_none() {
-                bail!("there is no brand {brand}: see `afterglow brand list`");
-            }
+            known(store, &of.brand).await?;
             let secret = SigningSecret::generate().context("the system gives no randomness")?;
             let cursor = match from {
                 Some(from) => *from,
@@ -249,10 +110,10 @@ async fn endpoint(command: &EndpointCommand, settings: &Settings, store: &Store)
             }
             crate::output::line(secret.reveal())
         }
-        EndpointCommand::List { brand } => list(store, &BrandId::new(brand.as_str())).await,
-        EndpointCommand::Pause { of } => set(store, of, FeedEndpointState::Paused).await,
-        EndpointCommand::Resume { of } => set(store, of, FeedEndpointState::On).await,
-        EndpointCommand::Replay { of, from } => {
+        Command::List { brand } => list(store, &BrandId::new(brand.as_str())).await,
+        Command::Pause { of } => set(store, of, FeedEndpointState::Paused).await,
+        Command::Resume { of } => set(store, of, FeedEndpointState::On).await,
+        Command::Replay { of, from } => {
             let tail = store.brand(&of.brand()).feed_tail().await?;
             if *from < tail.floor {
                 bail!(
@@ -267,7 +128,7 @@ async fn endpoint(command: &EndpointCommand, settings: &Settings, store: &Store)
             }
             Ok(())
         }
-        EndpointCommand::RotateSecret { of } => {
+        Command::RotateSecret { of } => {
             let secret = SigningSecret::generate().context("the system gives no randomness")?;
             let sealed = seal(settings, &of.brand(), &of.endpoint, &secret)?;
             let until = clock()().plus(DAY_MS);
@@ -276,13 +137,13 @@ async fn endpoint(command: &EndpointCommand, settings: &Settings, store: &Store)
             }
             crate::output::line(secret.reveal())
         }
-        EndpointCommand::Remove { of } => {
+        Command::Remove { of } => {
             if !store.brand(&of.brand()).remove_feed_endpoint(&of.endpoint).await? {
                 bail!(of.missing());
             }
             Ok(())
         }
-        EndpointCommand::Test { of } => test(settings, store, of).await,
+        Command::Test { of } => test(settings, store, of).await,
     }
 }
 

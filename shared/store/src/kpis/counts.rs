@@ -1,32 +1,13 @@
-//! The counts behind a brand's figures: what each viewer adds, and the sums.
+//! What each viewer adds to a brand's figures, and the sums that this changes.
 
 use std::collections::{BTreeMap, HashMap};
 
-use afterglow_domain::{AccountId, Timestamp, ViewerId, ViewerKey};
+use afterglow_domain::{AccountId, ViewerId, ViewerKey};
 
 use crate::codec::to_json;
-use crate::engine::{Sql, Texts, Tx, on_tx, row};
+use crate::engine::{Sql, Texts, Tx, on_tx};
 use crate::wall::on_brand;
 use crate::{BrandStore, StoreError};
-
-/// A message that was written to a viewer, as the figures need it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WrittenSend {
-    /// When the call began.
-    pub at: Timestamp,
-    /// By which play.
-    pub play: String,
-    /// The snippet that was said, if one was.
-    pub snippet: Option<String>,
-    /// Who wrote it, if a person did.
-    pub person: Option<String>,
-    /// Meta took it.
-    pub sent: bool,
-    /// Meta's error code, if it refused.
-    pub code: Option<i64>,
-    /// Its subcode.
-    pub subcode: Option<i64>,
-}
 
 /// Day, dimension, which of it, and measure.
 type Place = (String, String, String, String);
@@ -45,11 +26,6 @@ pub struct KpiChange {
     pub changes: Vec<KpiCount>,
 }
 
-const WRITTEN: &str = "SELECT started_ms, play, snippet, by_person, status, error_code, error_subcode FROM send
-    WHERE brand = $1 AND account = $2 AND viewer = $3 AND started_ms IS NOT NULL AND status IN ('sent', 'failed')
-    ORDER BY started_ms, id";
-const STOPS: &str = "SELECT occurred_ms FROM consent_log
-    WHERE brand = $1 AND account = $2 AND viewer = $3 AND state = 'opted_out' ORDER BY occurred_ms";
 const PUT_PG: &str = "INSERT INTO kpi_viewer (brand, account, viewer, counts)
     SELECT $1, account, viewer, counts FROM UNNEST($2::text[], $3::text[], $4::text[]) AS n (account, viewer, counts)
     ON CONFLICT (account, viewer) DO UPDATE SET counts = excluded.counts";
@@ -82,102 +58,7 @@ const COUNTS: Sql = Sql {
 const HEAD: &str = "INSERT INTO kpi_head (brand, sequence) VALUES ($1, $2)
     ON CONFLICT (brand) DO UPDATE SET sequence = excluded.sequence";
 
-row! {
-    struct WrittenColumns {
-        started_ms: i64,
-        play: String,
-        snippet: Option<String>,
-        by_person: Option<String>,
-        status: String,
-        error_code: Option<i64>,
-        error_subcode: Option<i64>,
-    }
-}
-
-/// Days outside of the whole months, and the whole months. A range that is empty ends before it begins.
-const TOTALS: &str = "SELECT item, measure, CAST(SUM(value) AS BIGINT) AS value FROM (
-        SELECT item, measure, value FROM kpi_month WHERE brand = $1 AND dim = $2 AND month >= $3 AND month <= $4
-        UNION ALL
-        SELECT item, measure, value FROM kpi_day WHERE brand = $1 AND dim = $2 AND day >= $5 AND day <= $6
-        UNION ALL
-        SELECT item, measure, value FROM kpi_day WHERE brand = $1 AND dim = $2 AND day >= $7 AND day <= $8
-    ) AS parts GROUP BY item, measure HAVING SUM(value) <> 0";
-
-row! {
-    struct TotalColumns { item: String, measure: String, value: i64 }
-}
-
-/// A stretch of days as whole months and the days before and after them; each from and to, both included. An empty one ends before it
-/// begins.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KpiStretch {
-    /// `YYYY-MM`.
-    pub months: (String, String),
-    /// `YYYY-MM-DD`.
-    pub before: (String, String),
-    /// `YYYY-MM-DD`.
-    pub after: (String, String),
-}
-
-row! {
-    struct DayColumns { item: String, day: String, measure: String, value: i64 }
-}
-
 impl BrandStore<'_> {
-    /// What was written to a viewer and came to an end, by time.
-    pub async fn written_to(&self, viewer: &ViewerKey) -> Result<Vec<WrittenSend>, StoreError> {
-        let rows: Vec<WrittenColumns> = on_brand!(self, |pool| {
-            sqlx::query_as(WRITTEN)
-                .bind(self.brand.as_str())
-                .bind(viewer.account.as_str())
-                .bind(viewer.viewer.as_str())
-                .fetch_all(pool)
-                .await?
-        });
-        let decode = |row: WrittenColumns| WrittenSend {
-            at: Timestamp::from_millis(row.started_ms),
-            play: row.play,
-            snippet: row.snippet,
-            person: row.by_person,
-            sent: row.status == "sent",
-            code: row.error_code,
-            subcode: row.error_subcode,
-        };
-        Ok(rows.into_iter().map(decode).collect())
-    }
-
-    /// When a viewer said stop, by time.
-    pub async fn stops_of(&self, viewer: &ViewerKey) -> Result<Vec<Timestamp>, StoreError> {
-        let rows: Vec<i64> = on_brand!(self, |pool| {
-            sqlx::query_scalar(STOPS)
-                .bind(self.brand.as_str())
-                .bind(viewer.account.as_str())
-                .bind(viewer.viewer.as_str())
-                .fetch_all(pool)
-                .await?
-        });
-        Ok(rows.into_iter().map(Timestamp::from_millis).collect())
-    }
-
-    /// Viewers of whom changes after `after` tell, at most of `limit` changes; and the last of these.
-    pub async fn changed_viewers(&self, after: u64, limit: u32) -> Result<(Vec<ViewerKey>, u64), StoreError> {
-        let sql = "SELECT account, viewer, MAX(sequence) FROM
-                (SELECT account, viewer, sequence FROM feed_change WHERE brand = $1 AND sequence > $2
-                 ORDER BY sequence LIMIT $3) AS page
-            GROUP BY account, viewer ORDER BY account, viewer";
-        let rows: Vec<(String, String, i64)> = on_brand!(self, |pool| {
-            sqlx::query_as(sql)
-                .bind(self.brand.as_str())
-                .bind(i64::try_from(after).unwrap_or(i64::MAX))
-                .bind(i64::from(limit))
-                .fetch_all(pool)
-                .await?
-        });
-        let last = rows.iter().map(|(_, _, sequence)| sequence.unsigned_abs()).max().unwrap_or(after);
-        let key = |(account, viewer, _)| ViewerKey { account: AccountId::new(account), viewer: ViewerId::new(viewer) };
-        Ok((rows.into_iter().map(key).collect(), last))
-    }
-
     /// Up to which change the figures are.
     pub async fn kpi_head(&self) -> Result<u64, StoreError> {
         let sql = "SELECT sequence FROM kpi_head WHERE brand = $1";
@@ -284,55 +165,5 @@ impl BrandStore<'_> {
                 .await?;
         });
         Ok(())
-    }
-
-    /// The sums of the days from `since` to `until` (both `YYYY-MM-DD`, both included), of one dimension: by day, item and measure.
-    pub async fn kpi_days(&self, dim: &str, since: &str, until: &str) -> Result<Vec<KpiCount>, StoreError> {
-        let sql = "SELECT item, day, measure, value FROM kpi_day
-            WHERE brand = $1 AND dim = $2 AND day >= $3 AND day <= $4 AND value <> 0 ORDER BY day, item, measure";
-        let rows: Vec<DayColumns> = on_brand!(self, |pool| {
-            sqlx::query_as(sql).bind(self.brand.as_str()).bind(dim).bind(since).bind(until).fetch_all(pool).await?
-        });
-        Ok(rows.into_iter().map(|row| ((row.day, dim.to_owned(), row.item, row.measure), row.value)).collect())
-    }
-
-    /// Two measures of everything, day by day from `since` to `until` (both `YYYY-MM-DD`, both included).
-    pub async fn kpi_daily(
-        &self,
-        measures: [&str; 2],
-        since: &str,
-        until: &str,
-    ) -> Result<Vec<(String, String, i64)>, StoreError> {
-        let sql = "SELECT item, day, measure, value FROM kpi_day
-            WHERE brand = $1 AND dim = 'all' AND day >= $2 AND day <= $3 AND measure IN ($4, $5) AND value <> 0";
-        let rows: Vec<DayColumns> = on_brand!(self, |pool| {
-            sqlx::query_as(sql)
-                .bind(self.brand.as_str())
-                .bind(since)
-                .bind(until)
-                .bind(measures[0])
-                .bind(measures[1])
-                .fetch_all(pool)
-                .await?
-        });
-        Ok(rows.into_iter().map(|row| (row.day, row.measure, row.value)).collect())
-    }
-
-    /// The sums of a stretch of days, of one dimension: by item and measure.
-    pub async fn kpi_totals(&self, dim: &str, over: &KpiStretch) -> Result<Vec<(String, String, i64)>, StoreError> {
-        let rows: Vec<TotalColumns> = on_brand!(self, |pool| {
-            sqlx::query_as(TOTALS)
-                .bind(self.brand.as_str())
-                .bind(dim)
-                .bind(&over.months.0)
-                .bind(&over.months.1)
-                .bind(&over.before.0)
-                .bind(&over.before.1)
-                .bind(&over.after.0)
-                .bind(&over.after.1)
-                .fetch_all(pool)
-                .await?
-        });
-        Ok(rows.into_iter().map(|row| (row.item, row.measure, row.value)).collect())
     }
 }

@@ -1,0 +1,159 @@
+//! The one send of an intent: reserved under the fence, and withdrawn before it began.
+
+use afterglow_domain::{DerivedId as _, Facts, Intent, OutboundMessage, Reason, Timestamp};
+use uuid::Uuid;
+
+use super::SWEEP;
+use crate::codec::to_json;
+use crate::engine::{Sql, Tx, on_tx};
+use crate::{JudgeTerms, Reservation, StoreError, consent};
+
+const WITHDRAW: &str =
+    "UPDATE send SET status = 'cancelled', finished_ms = $2 WHERE intent = $1 AND status = 'reserved'";
+
+const RESERVE_AGAIN: &str = "UPDATE send SET status = 'reserved', text = $2, epoch = $3, attempt = $4,
+        lease_until_ms = $5, reserved_ms = $6, quick_replies = $7, snippet = $8, language = $9, started_ms = NULL,
+        finished_ms = NULL, error_code = NULL, error_subcode = NULL, error = NULL
+    WHERE id = $1 AND status = 'cancelled'";
+
+const RESERVE: &str = "INSERT INTO send (id, text, epoch, attempt, lease_until_ms, reserved_ms, quick_replies, snippet,
+        language, intent, brand, account, viewer, cause, play, by_person, step, status)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, 'reserved')
+    ON CONFLICT DO NOTHING";
+
+/// An echo that names the send is in the log: it went out, whatever became of its row. (A database that was restored to an
+/// earlier moment has lost the row; the log was filled again since.)
+const ECHOED: Sql = Sql {
+    postgres: "SELECT COUNT(*) FROM (SELECT 1 FROM interaction WHERE account = $1 AND viewer = $2
+            AND kind = 'message_sent' AND occurred_ms >= $3 AND position($4 IN body) > 0 LIMIT 1) AS echo",
+    sqlite: "SELECT COUNT(*) FROM (SELECT 1 FROM interaction WHERE account = $1 AND viewer = $2
+            AND kind = 'message_sent' AND occurred_ms >= $3 AND instr(body, $4) > 0 LIMIT 1) AS echo",
+};
+
+/// How much earlier than its cause an answer may seem by Meta's clock.
+const SKEW_MS: i64 = 600_000;
+
+const RELEASE: Sql = Sql {
+    postgres: "UPDATE send SET status = 'cancelled', finished_ms = $1 WHERE id IN
+            (SELECT id FROM send WHERE status = 'reserved' AND lease_until_ms <= $1
+             ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED)
+        RETURNING intent",
+    sqlite: "UPDATE send SET status = 'cancelled', finished_ms = $1 WHERE id IN
+            (SELECT id FROM send WHERE status = 'reserved' AND lease_until_ms <= $1 ORDER BY id LIMIT $2)
+        RETURNING intent",
+};
+
+/// Withdraws what is left of an intent's reservation before it is judged anew.
+pub(crate) async fn withdraw(tx: &mut Tx, intent: &Intent, now: Timestamp) -> Result<(), StoreError> {
+    withdraw_intent(tx, intent.id.uuid(), now).await
+}
+
+pub(super) async fn withdraw_intent(tx: &mut Tx, intent: Uuid, now: Timestamp) -> Result<(), StoreError> {
+    on_tx!(tx, |connection| {
+        sqlx::query(WITHDRAW).bind(intent).bind(now.millis()).execute(connection).await?;
+    });
+    Ok(())
+}
+
+/// Reserves the one send of an intent, or says why it cannot be.
+pub(crate) async fn reserve(
+    tx: &mut Tx,
+    intent: &Intent,
+    message: Option<OutboundMessage>,
+    facts: &Facts,
+    terms: JudgeTerms<'_>,
+) -> Result<Result<Reservation, Reason>, StoreError> {
+    let Some(message) = message else { return Ok(Err(Reason::BadText)) };
+    let buttons = (!message.quick_replies.is_empty()).then(|| to_json("send.quick_replies", &message.quick_replies));
+    let buttons = buttons.transpose()?;
+    let snippet = message.made_from.as_ref().map(|(snippet, _)| snippet.as_str());
+    let language = message.made_from.as_ref().map(|(_, language)| language.code());
+    // A comment has one private reply, whoever writes it; in a conversation a person may write more than once.
+    if facts.answered && (intent.person.is_none() || intent.comment_id.is_some()) {
+        return Ok(Err(Reason::AlreadyAnswered));
+    }
+    let send = intent.send_id();
+    if is_echoed(tx, intent).await? {
+        return Ok(Err(Reason::AlreadyAnswered));
+    }
+    let attempt = facts.attempts + 1;
+    let until = terms.now.plus(terms.lease_ms).millis();
+    // Under the fence nobody else reserves for this viewer; the unique index stands behind that.
+    let reserved = on_tx!(tx, |connection| {
+        let again = sqlx::query(RESERVE_AGAIN)
+            .bind(send.uuid())
+            .bind(&message.text)
+            .bind(facts.epoch)
+            .bind(attempt)
+            .bind(until)
+            .bind(terms.now.millis())
+            .bind(&buttons)
+            .bind(snippet)
+            .bind(language)
+            .execute(&mut *connection)
+            .await?
+            .rows_affected();
+        if again == 1 {
+            1
+        } else {
+            sqlx::query(RESERVE)
+                .bind(send.uuid())
+                .bind(&message.text)
+                .bind(facts.epoch)
+                .bind(attempt)
+                .bind(until)
+                .bind(terms.now.millis())
+                .bind(&buttons)
+                .bind(snippet)
+                .bind(language)
+                .bind(intent.id.uuid())
+                .bind(intent.brand.as_str())
+                .bind(intent.account.as_str())
+                .bind(intent.viewer.as_str())
+                .bind(intent.cause.uuid())
+                .bind(intent.play.as_str())
+                .bind(intent.person.as_ref().map(|message| message.by.as_str()))
+                .bind(i64::from(intent.step))
+                .execute(connection)
+                .await?
+                .rows_affected()
+        }
+    });
+    if reserved == 0 {
+        return Ok(Err(Reason::AlreadyAnswered));
+    }
+    Ok(Ok(Reservation {
+        send,
+        intent: intent.id,
+        brand: intent.brand.clone(),
+        account: intent.account.clone(),
+        viewer: intent.viewer.clone(),
+        message,
+        attempt,
+    }))
+}
+
+async fn is_echoed(tx: &mut Tx, intent: &Intent) -> Result<bool, StoreError> {
+    let sql = tx.sql(&ECHOED);
+    let (echoes,): (i64,) = on_tx!(tx, |connection| {
+        sqlx::query_as(sql)
+            .bind(intent.account.as_str())
+            .bind(intent.viewer.as_str())
+            .bind(intent.cause_occurred.millis().saturating_sub(SKEW_MS))
+            .bind(intent.send_id().to_string())
+            .fetch_one(connection)
+            .await?
+    });
+    Ok(echoes > 0)
+}
+
+/// Withdraws reservations whose lease ran out; their intents wait to be judged again.
+pub(crate) async fn release(tx: &mut Tx, now: Timestamp) -> Result<u64, StoreError> {
+    let sql = tx.sql(&RELEASE);
+    let intents: Vec<Uuid> = on_tx!(&mut *tx, |connection| {
+        sqlx::query_scalar(sql).bind(now.millis()).bind(SWEEP).fetch_all(connection).await?
+    });
+    let released = intents.len() as u64;
+    consent::reopen(tx, intents, now).await?;
+    Ok(released)
+}
