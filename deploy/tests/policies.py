@@ -25,9 +25,18 @@ def settings() -> dict[str, str]:
         for name, body in re.findall(r"pub struct (\w+) \{(.*?)\n\}", text, re.S)
     }
     known = {"DATABASE_URL": "Address", "AMQP_URL": "Address"}
+
+    def below(name, struct):
+        for field, kind in structs[struct].items():
+            inner = kind.removeprefix("Option<").removesuffix(">")
+            if inner in structs:
+                below(f"{name}__{field.upper()}", inner)
+            else:
+                known[f"{name}__{field.upper()}"] = kind
+
     for section in structs["Settings"]:
-        for field, kind in structs.get(section.capitalize(), {}).items():
-            known[f"AFTERGLOW_{section.upper()}__{field.upper()}"] = kind
+        if section.capitalize() in structs:
+            below(f"AFTERGLOW_{section.upper()}", section.capitalize())
     return known
 
 
@@ -39,6 +48,7 @@ SHAPES = {
     "usize": (r"\d{1,15}", "a whole number"),
     "SocketAddr": (r"[\d.]+:\d{1,5}|\[[\da-f:]+\]:\d{1,5}", "an address such as 0.0.0.0:8090"),
     "LogFormat": (r"json|pretty", "json or pretty"),
+    "bool": (r"true|false", "true or false"),
 }
 
 
@@ -101,6 +111,66 @@ def guarded(documents):
         yield "NetworkPolicy: nothing denies by default"
 
 
+def ports(documents, labels: dict, direction: str) -> set[int]:
+    """Which ports the policies open to pods with these labels: `egress`, or `ingress` to them."""
+    chosen = [
+        policy["spec"] for policy in documents
+        if policy["kind"] == "NetworkPolicy"
+        and policy["spec"]["podSelector"].get("matchLabels", {}).items() <= labels.items()
+    ]
+    return {port["port"] for spec in chosen for rule in spec.get(direction, []) for port in rule.get("ports", [])}
+
+
+def reaching(documents):
+    """What a container is told to talk to, its pod may talk to."""
+    everybody = {n: v for d in documents if d["kind"] == "ConfigMap" for n, v in d["data"].items()}
+    for workload in workloads(documents):
+        template = workload["spec"]["template"]
+        open_ports = ports(documents, template["metadata"]["labels"], "egress")
+        for container in template["spec"]["containers"]:
+            place = f"{workload['kind']} {workload['metadata']['name']}"
+            told = everybody | {variable["name"]: variable.get("value") for variable in container.get("env", [])}
+            told_by_name = {"DATABASE_URL": {5432}, "AMQP_URL": {5671, 5672}}
+            if workload["metadata"]["name"] == "console":
+                told_by_name["AFTERGLOW_CONSOLE__OIDC__ISSUER"] = {443}
+            for name, wanted in told_by_name.items():
+                if name in told and not wanted <= open_ports:
+                    yield f"{place}: {name} is given, and its NetworkPolicy does not let it out to {sorted(wanted)}"
+            publishes = workload["metadata"]["name"] == "crm" and told.get("AFTERGLOW_FEED__BROKER") == "true"
+            if publishes and "AMQP_URL" not in told:
+                yield f"{place}: AFTERGLOW_FEED__BROKER is on, and AMQP_URL is not given"
+
+
+# How the operators label the pods that they make, and where these are asked for.
+OPERATED = {
+    "RabbitmqCluster": ("app.kubernetes.io/name", {5671, 5672}),
+    "Cluster": ("cnpg.io/cluster", {5432, 8000}),
+}
+
+
+def admitting(documents):
+    """What operators make in a namespace that denies by default and is restricted has to be let in."""
+    for document in documents:
+        if document["kind"] in OPERATED:
+            label, wanted = OPERATED[document["kind"]]
+            name = document["metadata"]["name"]
+            place = f"{document['kind']} {name}"
+            if not wanted <= ports(documents, {label: name}, "ingress"):
+                yield f"{place}: no NetworkPolicy lets anybody in to {sorted(wanted)}"
+            if not ports(documents, {label: name}, "egress") >= {443, 6443}:
+                yield f"{place}: no NetworkPolicy lets its members out to Kubernetes' API"
+        # CloudNativePG's pods keep the restricted profile; RabbitMQ's operator has to be told.
+        if document["kind"] == "RabbitmqCluster":
+            pod = document["spec"].get("override", {}).get("statefulSet", {}).get("spec", {}).get("template", {}).get("spec", {})
+            context = pod.get("securityContext", {})
+            if not context.get("runAsNonRoot") or context.get("seccompProfile", {}).get("type") != "RuntimeDefault":
+                yield f"{place}: its pods are refused by the restricted profile"
+            for kind, container in (("initContainers", "setup-container"), ("containers", "rabbitmq")):
+                found = next((c for c in pod.get(kind, []) if c["name"] == container), {}).get("securityContext", {})
+                if found.get("allowPrivilegeEscalation") is not False or found.get("capabilities", {}).get("drop") != ["ALL"]:
+                    yield f"{place}: its container {container} is refused by the restricted profile"
+
+
 def secret_free(documents):
     secret = re.compile(r"(_SECRETS?|_RING|_TOKEN|_FORGETTING|_URL|PASSWORD)$")
     for document in documents:
@@ -151,7 +221,16 @@ def known_queues(documents):
                     yield f"ScaledObject {document['metadata']['name']}: there is no queue {queue}"
 
 
-RULES = (restricted, bounded, probed, guarded, secret_free, known_settings, sensible_values, known_queues)
+def numbered(documents):
+    """Prometheus answers "not a number" where nothing happened, which KEDA (before 2026) takes for a number far below zero."""
+    for document in documents:
+        for trigger in document["spec"]["triggers"] if document["kind"] == "ScaledObject" else []:
+            query = trigger["metadata"].get("query")
+            if query and not query.rstrip().endswith("or vector(0)"):
+                yield f"ScaledObject {document['metadata']['name']}: a query gives no number where nothing happened"
+
+
+RULES = (restricted, bounded, probed, guarded, reaching, admitting, numbered, secret_free, known_settings, sensible_values, known_queues)
 
 
 def broken(documents) -> list[str]:

@@ -5,44 +5,38 @@ import json
 import pathlib
 import re
 import subprocess
+import tempfile
 import unittest
 
 import kubernetes_validate
 import yaml
-from cloudcoil.models.keda import v1alpha1 as keda
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
-from policies import ROOT, broken
-from render import OVERLAYS, render
+from operators import KUBERNETES, operated, wrong
+from policies import ROOT, broken, settings
+from render import COMPONENTS, OVERLAYS, render
 
 DEPLOY = ROOT / "deploy"
-KEDA = ("ScaledObject", "TriggerAuthentication")  # checked by the types that `cloudcoil-models-keda` makes of KEDA's schemas
-# No package brings the schemas of these operators: RabbitMQ Cluster Operator, CloudNativePG.
-UNCHECKED = ("RabbitmqCluster", "Cluster")
-KUBERNETES = "1.29"
-
-
-def of_keda(document):
-    """The document as KEDA's types read it: a key that they do not know is gone, a value of the wrong kind is an error."""
-    read = getattr(keda, document["kind"]).model_validate(document)
-    return read.model_dump(by_alias=True, exclude_unset=True, mode="json")
 
 
 class Manifests(unittest.TestCase):
     def test_each_overlay_is_valid_and_keeps_the_rules(self):
-        for overlay in OVERLAYS:
-            with self.subTest(overlay):
-                documents = render(overlay)
+        for overlay, components in [(overlay, some) for overlay in OVERLAYS for some in ((), COMPONENTS)]:
+            with self.subTest(overlay, components=components):
+                documents = render(overlay, components)
                 self.assertGreater(len(documents), 20)
                 for document in documents:
-                    if document["kind"] in KEDA:
-                        self.assertEqual(of_keda(document), document)
-                    elif document["kind"] not in UNCHECKED:
+                    if operated(document):
+                        self.assertEqual(wrong(document), [])
+                    else:
                         kubernetes_validate.validate(document, KUBERNETES, strict=True)
                 self.assertEqual(broken(documents), [])
 
     def test_what_makes_no_sense_is_refused_with_its_place(self):
-        good = render("overlays/ha")
+        good = render("overlays/ha", COMPONENTS)
+        named = lambda ds, kind, name: next(d for d in ds if d["kind"] == kind and d["metadata"]["name"] == name)
+        env = lambda ds, name: named(ds, "Deployment", name)["spec"]["template"]["spec"]["containers"][0]["env"]
+        without = lambda ds, kind, name: ds.remove(named(ds, kind, name))
         pod = lambda ds: next(d for d in ds if d["kind"] == "Deployment")["spec"]["template"]["spec"]
         spoil = {
             "runs as root": lambda ds: pod(ds)["securityContext"].pop("runAsNonRoot"),
@@ -60,6 +54,15 @@ class Manifests(unittest.TestCase):
             "is no setting": lambda ds: pod(ds)["containers"][0]["env"].append({"name": "AFTERGLOW_INGEST__LISTNE", "value": "x"}),
             "'soon', not a whole number": lambda ds: next(d for d in ds if d["kind"] == "ConfigMap")["data"].update(AFTERGLOW_OPS__LINGER_MS="soon"),
             "not an address such as": lambda ds: next(d for d in ds if d["kind"] == "ConfigMap")["data"].update(AFTERGLOW_OPS__LISTEN="everywhere"),
+            "is 'yes', not true or false": lambda ds: next(v for v in env(ds, "crm") if v["name"] == "AFTERGLOW_FEED__BROKER").update(value="yes"),
+            "Deployment crm: AMQP_URL is given, and": lambda ds: without(ds, "NetworkPolicy", "crm-broker"),
+            "Deployment crm: AFTERGLOW_FEED__BROKER is on, and": lambda ds: env(ds, "crm").remove(next(v for v in env(ds, "crm") if v["name"] == "AMQP_URL")),
+            "Deployment console: AFTERGLOW_CONSOLE__OIDC__ISSUER is given, and": lambda ds: without(ds, "NetworkPolicy", "console-sign-in"),
+            "Job migrate: DATABASE_URL is given, and": lambda ds: without(ds, "NetworkPolicy", "migrate"),
+            "RabbitmqCluster bus: no NetworkPolicy lets anybody in": lambda ds: without(ds, "NetworkPolicy", "bus"),
+            "Cluster store: no NetworkPolicy lets its members out": lambda ds: named(ds, "NetworkPolicy", "store")["spec"].pop("egress"),
+            "RabbitmqCluster bus: its pods are refused": lambda ds: named(ds, "RabbitmqCluster", "bus")["spec"].pop("override"),
+            "gives no number": lambda ds: next(t for t in named(ds, "ScaledObject", "scorer")["spec"]["triggers"] if t["type"] == "prometheus")["metadata"].update(query="up"),
             "not written down": lambda ds: ds.append({"kind": "Secret", "metadata": {"name": "s"}}),
             "there is no queue": lambda ds: next(d for d in ds if d["kind"] == "ScaledObject")["spec"]["triggers"][0]["metadata"].update(queueName="afterglow.nothing"),
         }
@@ -75,18 +78,19 @@ class Manifests(unittest.TestCase):
         with self.assertRaisesRegex(kubernetes_validate.ValidationError, "two"):
             kubernetes_validate.validate(deployment, KUBERNETES, strict=True)
 
-    def test_kedas_types_refuse_what_keda_does_not_know(self):
-        scaled = next(d for d in render("overlays/ha") if d["kind"] == "ScaledObject")
-        unknown, wrong = copy.deepcopy(scaled), copy.deepcopy(scaled)
-        unknown["spec"]["maxReplicas"] = 8
-        wrong["spec"]["maxReplicaCount"] = "many"
-        self.assertNotEqual(of_keda(unknown), unknown)
-        with self.assertRaisesRegex(ValueError, "maxReplicaCount"):
-            of_keda(wrong)
+    def test_components_change_only_whom_they_name(self):
+        plain = {(d["kind"], d["metadata"]["name"]): d for d in render("overlays/ha")}
+        more = {(d["kind"], d["metadata"]["name"]): d for d in render("overlays/ha", COMPONENTS)}
+        changed = {key for key in more if plain.get(key) != more[key]}
+        self.assertEqual(
+            changed,
+            {("Deployment", "crm"), ("Deployment", "console"), ("NetworkPolicy", "crm-broker"), ("NetworkPolicy", "console-sign-in")},
+        )
+        given = {variable["name"] for variable in plain["Deployment", "crm"]["spec"]["template"]["spec"]["containers"][0]["env"]}
+        self.assertNotIn("AMQP_URL", given, "who does not publish has no key to the broker")
 
     def test_compose_names_services_and_settings_that_are_there(self):
         compose = yaml.safe_load((DEPLOY / "compose/compose.yaml").read_text())
-        from policies import settings
         known, commands = settings(), set()
         for name, service in compose["services"].items():
             if service["image"].startswith("afterglow"):
@@ -131,6 +135,38 @@ class Observability(unittest.TestCase):
                     for target in panel["targets"]:
                         self.assertTrue(self.metrics(target["expr"]))
                         self.assertEqual(self.unknown(target["expr"]), set())
+
+
+class Scaling(unittest.TestCase):
+    def answers(self, series: dict[str, str]) -> dict[str, float]:
+        """What the query of each ScaledObject answers after ten minutes of these series."""
+        objects = [document for document in render("overlays/ha") if document["kind"] == "ScaledObject"]
+        triggers = [(o["metadata"]["name"], t) for o in objects for t in o["spec"]["triggers"] if t["type"] == "prometheus"]
+        found = {}
+        for name, trigger in triggers:
+            case = {
+                "interval": "1m",
+                "input_series": [{"series": name, "values": values} for name, values in series.items()],
+                # It never answers this, and promtool says what it answers instead.
+                "promql_expr_test": [
+                    {"expr": trigger["metadata"]["query"], "eval_time": "10m", "exp_samples": [{"labels": "{}", "value": -1}]}
+                ],
+            }
+            with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+                yaml.safe_dump({"evaluation_interval": "1m", "tests": [case]}, file)
+                file.flush()
+                done = subprocess.run(["promtool", "test", "rules", file.name], capture_output=True, text=True, check=False)
+            got = re.search(r"got: \{\} (\S+)", done.stdout + done.stderr)
+            found[name] = float(got[1])
+        return found
+
+    def test_queries_answer_with_a_number_whatever_happened(self):
+        lag, overdue = "afterglow_scorer_lag_seconds_bucket", "afterglow_intents_overdue_seconds"
+        nothing = {f'{lag}{{le="10"}}': "5x10", f'{lag}{{le="+Inf"}}': "5x10"}
+        self.assertEqual(self.answers({}), {"scorer": 0, "responder": 0})
+        self.assertEqual(self.answers(nothing), {"scorer": 0, "responder": 0})
+        late = {f'{lag}{{le="5"}}': "0x10", f'{lag}{{le="10"}}': "0+60x10", f'{lag}{{le="+Inf"}}': "0+60x10", overdue: "90x10"}
+        self.assertEqual(self.answers(late), {"scorer": 9.75, "responder": 90})
 
 
 class Sbom(unittest.TestCase):

@@ -9,6 +9,7 @@ mod broadcast;
 mod cases;
 mod connection;
 mod crash;
+mod topology;
 
 use std::future::Future;
 use std::sync::Arc;

@@ -11,6 +11,7 @@ mod console;
 mod documents;
 mod echoes;
 mod experiments;
+mod failover;
 mod feed;
 mod fence;
 mod forgotten;
