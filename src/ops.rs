@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use afterglow_bus::{Bus, BusError, Lane};
-use afterglow_runtime::{Gauges, Health, Settings, ops_router, serve_http};
+use afterglow_runtime::{Gauges, Health, Settings, keep_metrics, ops_router, serve_http};
 use afterglow_store::StoreError;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio_util::sync::CancellationToken;
@@ -28,6 +28,7 @@ impl Ops {
         ops.health.waits(Some("starting".into()));
         let listener = listen(settings.ops.listen, "ops.listen").await?;
         tracing::info!(address = %listener.local_addr()?, "health and metrics");
+        tokio::spawn(keep_metrics(metrics.clone()));
         // Serves on while the others drain: probes go on until the process ends.
         let router = ops_router(ops.health.clone(), metrics, gauges(Arc::clone(&ops.bus)));
         let http = settings.http.clone();

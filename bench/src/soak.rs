@@ -1,23 +1,28 @@
 //! Steady load on every service for as long as wanted: does memory, do handles, threads or queues grow?
 
-use std::path::PathBuf;
+mod record;
+
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use afterglow_rig::{Installation, Layout, PrivateServers, Server, Service, Told, Trend, Usage};
+use afterglow_rig::{Installation, Layout, PrivateServers, Server, Service, Told, Usage};
 use afterglow_sim::Pace;
 use anyhow::ensure;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-/// Put a steady load on every service, look at each process every minute, and judge by the slope whether it stays flat
+use self::record::{CRITERION, Figure, Record};
+
+/// Put a steady load on every service, look at each process every few seconds, and judge by the slope of the second half
+/// whether it stays flat
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// The release binary
     #[arg(long, default_value = "target/release/afterglow")]
     binary: PathBuf,
-    /// Minutes of load; the first quarter is for warming up and is not judged. Ten or more say something
-    #[arg(long, default_value_t = 2.0)]
+    /// Minutes of load, 1 to 1440; the first half is for warming up and is not judged. Twenty say something
+    #[arg(long, default_value_t = 20.0, value_parser = minutes)]
     minutes: f64,
     /// Mean events a second
     #[arg(long, default_value_t = 100.0)]
@@ -27,34 +32,24 @@ pub(crate) struct Arguments {
     embedded: bool,
 }
 
+fn minutes(text: &str) -> Result<f64, String> {
+    let minutes: f64 = text.parse().map_err(|_| "a number of minutes".to_owned())?;
+    if (1.0..=1440.0).contains(&minutes) { Ok(minutes) } else { Err("1 to 1440 minutes".to_owned()) }
+}
+
 /// How often processes are looked at.
 const LOOK: Duration = Duration::from_secs(5);
 /// Traffic is made in pieces.
 const PIECE: Duration = Duration::from_secs(15);
 const SERVICES: [Service; 5] = [Service::Ingest, Service::Scorer, Service::Responder, Service::Console, Service::Crm];
 /// They fill their caches, and PostgreSQL's processes share memory that is counted for each: looked at, and not judged.
-const SERVERS: [&str; 2] = ["PostgreSQL", "RabbitMQ"];
+const SERVERS: [(&str, Server); 2] = [("PostgreSQL", Server::Postgres), ("RabbitMQ", Server::Rabbitmq)];
 const MIB: f64 = 1_048_576.0;
-
-/// What a figure may grow by and still be flat, in its own unit: what buffers and pools take to settle.
-const MEMORY: f64 = 4.0;
-const HANDLES: f64 = 4.0;
-const THREADS: f64 = 2.0;
-/// Messages on all lanes: some are always under way.
-const QUEUE: f64 = 50.0;
-
-/// A figure of a process over time.
-struct Figure {
-    process: &'static str,
-    name: &'static str,
-    tolerated: f64,
-    samples: Vec<(f64, f64)>,
-}
 
 struct Soaked {
     installation: Installation,
     servers: Option<PrivateServers>,
-    figures: Vec<Figure>,
+    record: Record,
 }
 
 impl Soaked {
@@ -67,57 +62,41 @@ impl Soaked {
             installation.spawn(*service)?;
         }
         installation.ready().await?;
-        Ok(Self { installation, servers, figures: Vec::new() })
-    }
-
-    fn usages(&self) -> Vec<(&'static str, Usage)> {
-        let ours = SERVICES.iter().chain(&[Service::All]).filter(|service| self.installation.count(**service) > 0);
-        let mut all: Vec<_> = ours.map(|service| (service.name(), self.installation.usage(*service))).collect();
-        if let Some(servers) = &self.servers {
-            for (name, server) in SERVERS.into_iter().zip([Server::Postgres, Server::Rabbitmq]) {
-                all.push((name, Usage::of_tree(servers.pid(server))));
-            }
-        }
-        all
+        Ok(Self { installation, servers, record: Record::default() })
     }
 
     #[expect(clippy::cast_precision_loss, reason = "figures to be looked at")]
     async fn look(&mut self, at: f64) {
-        let mut found = Vec::new();
-        for (process, usage) in self.usages() {
-            found.push((process, "MiB", MEMORY, usage.resident as f64 / MIB));
-            found.push((process, "handles", HANDLES, usage.handles as f64));
-            found.push((process, "threads", THREADS, usage.threads as f64));
+        let ours = SERVICES.iter().chain(&[Service::All]).filter(|service| self.installation.count(**service) > 0);
+        let ours = ours.map(|service| ((service.name(), true), self.installation.usage(*service)));
+        let servers = self.servers.iter();
+        let theirs = servers.flat_map(|all| SERVERS.map(|(name, one)| ((name, false), Usage::of_tree(all.pid(one)))));
+        for (process, usage) in ours.chain(theirs) {
+            self.record.add(at, process, Figure::Heap, usage.anonymous as f64 / MIB);
+            let of_files = usage.resident.saturating_sub(usage.anonymous);
+            self.record.add(at, process, Figure::Files, of_files as f64 / MIB);
+            self.record.add(at, process, Figure::Handles, usage.handles as f64);
+            self.record.add(at, process, Figure::Threads, usage.threads as f64);
         }
         if let Some(waiting) = self.installation.waiting().await {
-            found.push(("lanes", "messages", QUEUE, waiting as f64));
+            self.record.add(at, ("lanes", true), Figure::Messages, waiting as f64);
         }
-        for (process, name, tolerated, figure) in found {
-            let known = self.figures.iter_mut().find(|one| one.process == process && one.name == name);
-            match known {
-                Some(known) => known.samples.push((at, figure)),
-                None => self.figures.push(Figure { process, name, tolerated, samples: vec![(at, figure)] }),
-            }
+        if self.servers.is_none() {
+            let bytes = write_ahead_logs(&self.installation.data_folder());
+            self.record.add(at, ("data folder", true), Figure::Logs, bytes as f64 / MIB);
         }
-    }
-
-    /// A line for people who watch.
-    fn tell(&self, minute: u64) {
-        let last = |one: &Figure| one.samples.last().map_or(0.0, |(_, figure)| *figure);
-        let figures = self.figures.iter().map(|one| format!("{} {:.0} {}", one.process, last(one), one.name));
-        eprintln!("{minute:>4} min: {}", figures.collect::<Vec<_>>().join(", "));
     }
 }
 
-impl Figure {
-    /// How it went after `warm` seconds.
-    fn trend(&self, warm: f64) -> Option<Trend> {
-        let judged: Vec<_> = self.samples.iter().copied().filter(|(at, _)| *at >= warm).collect();
-        Trend::of(&judged)
-    }
+/// Bytes of `SQLite`'s write-ahead logs in a folder: a reader that never ends would let them grow for ever.
+fn write_ahead_logs(folder: &Path) -> u64 {
+    let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let logs = files.filter(|file| file.file_name().to_string_lossy().ends_with("-wal"));
+    logs.filter_map(|file| Some(file.metadata().ok()?.len())).sum()
 }
 
-#[expect(clippy::print_stdout, reason = "the table is what the command is for")]
+#[expect(clippy::print_stdout, reason = "the tables are what the command is for")]
+#[expect(clippy::cast_precision_loss, reason = "figures to be looked at")]
 pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let mut soaked = Soaked::begin(arguments).await?;
     let span = arguments.minutes * 60.0;
@@ -131,7 +110,7 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
         soaked.look(begun.elapsed().as_secs_f64()).await;
         if begun.elapsed().as_secs() / 60 > minute {
             minute = begun.elapsed().as_secs() / 60;
-            soaked.tell(minute);
+            eprintln!("{minute:>4} min: {}", soaked.record.last());
         }
     }
     over.cancel();
@@ -139,29 +118,18 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let fallen = soaked.installation.fallen();
     ensure!(fallen.is_empty(), "processes ended by themselves: {fallen:?}");
     let totals = soaked.installation.at_rest().await?;
+    let (half, events) = (span / 2.0, totals.accepted as f64 / span);
     println!(
-        "{} interactions in {:.1} min, {:.0} a second; webhooks posted again {} times\n",
-        totals.accepted, arguments.minutes, arguments.rate, told.retries
+        "{} interactions in {:.1} min, {events:.0} a second; webhooks posted again {} times\n",
+        totals.accepted, arguments.minutes, told.retries
     );
-    println!("| process | figure | mean | growth in {:.1} min | ± | verdict |", arguments.minutes * 0.75);
-    println!("| --- | --- | ---: | ---: | ---: | --- |");
-    let mut grown = Vec::new();
-    for figure in &soaked.figures {
-        let Some(trend) = figure.trend(span / 4.0) else { continue };
-        let (flat, theirs) = (trend.is_flat(figure.tolerated), SERVERS.contains(&figure.process));
-        let verdict = match (theirs, flat) {
-            (true, _) => "not judged",
-            (false, true) => "flat",
-            (false, false) => "GROWS",
-        };
-        let Trend { mean, growth, error } = trend;
-        println!("| {} | {} | {mean:.1} | {growth:+.1} | {error:.1} | {verdict} |", figure.process, figure.name);
-        if !flat && !theirs {
-            grown.push(format!("{} {}", figure.process, figure.name));
-        }
-    }
+    println!("{}", soaked.record.by_minute());
+    println!("{}", soaked.record.slopes(half, events));
+    println!("{CRITERION}");
+    let grown = soaked.record.grown(half);
     ensure!(told.not_taken == 0, "{} webhooks were never taken", told.not_taken);
-    ensure!(grown.is_empty(), "not flat: {}", grown.join(", "));
+    println!("Verdict: {}", if grown.is_empty() { "flat".to_owned() } else { format!("grows: {}", grown.join(", ")) });
+    ensure!(grown.is_empty(), "not flat");
     Ok(())
 }
 

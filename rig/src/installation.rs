@@ -178,6 +178,11 @@ impl Installation {
         format!("http://{}/webhooks/meta", self.balancer.address())
     }
 
+    /// Where its processes keep their files.
+    pub fn data_folder(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
     /// The port of one member that takes webhooks, past the balancer.
     pub fn webhook_port(&self) -> Option<u16> {
         self.members.iter().find(|member| member.service.takes_webhooks()).map(|member| member.webhooks)
@@ -227,13 +232,7 @@ impl Installation {
 
     /// What a service's members have used, added up.
     pub fn usage(&self, service: Service) -> Usage {
-        self.pids(service).into_iter().map(Usage::of).fold(Usage::default(), |sum, one| Usage {
-            cpu: sum.cpu + one.cpu,
-            resident: sum.resident + one.resident,
-            peak: sum.peak + one.peak,
-            handles: sum.handles + one.handles,
-            threads: sum.threads + one.threads,
-        })
+        self.pids(service).into_iter().map(Usage::of).fold(Usage::default(), |sum, one| sum + one)
     }
 
     fn take(&mut self, service: Service) -> anyhow::Result<Process> {

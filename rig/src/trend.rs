@@ -9,6 +9,8 @@ pub struct Trend {
     pub growth: f64,
     /// The standard error of `growth`.
     pub error: f64,
+    /// From the first sample's time to the last's, in the unit of the samples' times.
+    pub span: f64,
 }
 
 impl Trend {
@@ -26,7 +28,8 @@ impl Trend {
         let slope = samples.iter().map(|(at, figure)| (at - time) * (figure - mean)).sum::<f64>() / spread;
         let rest: f64 =
             samples.iter().map(|(at, figure)| (figure - mean - slope * (at - time)).powi(2)).sum::<f64>() / (n - 2.0);
-        Some(Self { mean, growth: slope * (last - first), error: (rest / spread).sqrt() * (last - first) })
+        let span = last - first;
+        Some(Self { mean, growth: slope * span, error: (rest / spread).sqrt() * span, span })
     }
 
     /// Flat: the growth is no more than `tolerated`, or may be chance (less than two standard errors above it).
@@ -47,7 +50,7 @@ mod tests {
     fn a_line_is_found_again() {
         let trend = Trend::of(&line(0.5, |_| 0.0)).unwrap();
         assert!((trend.growth - 49.5).abs() < 1e-9 && trend.error < 1e-6, "{trend:?}");
-        assert!((trend.mean - 74.75).abs() < 1e-9);
+        assert!((trend.mean - 74.75).abs() < 1e-9 && (trend.span - 99.0).abs() < 1e-9);
         assert!(!trend.is_flat(49.0) && trend.is_flat(50.0));
     }
 

@@ -13,12 +13,30 @@ pub struct Usage {
     pub cpu: Duration,
     /// Memory in use now (resident), bytes.
     pub resident: u64,
+    /// Of that, what no file is behind: heaps and stacks, which grow if something is never let go, bytes.
+    pub anonymous: u64,
     /// The most memory that was ever in use, bytes.
     pub peak: u64,
     /// Open file handles, sockets among them.
     pub handles: u64,
     /// Threads.
     pub threads: u64,
+}
+
+/// Of several processes together.
+impl std::ops::Add for Usage {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            cpu: self.cpu + other.cpu,
+            resident: self.resident + other.resident,
+            anonymous: self.anonymous + other.anonymous,
+            peak: self.peak + other.peak,
+            handles: self.handles + other.handles,
+            threads: self.threads + other.threads,
+        }
+    }
 }
 
 impl Usage {
@@ -36,6 +54,7 @@ impl Usage {
         Self {
             cpu: TICK * (ticks(11) + ticks(12)),
             resident: number("VmRSS:") * 1024,
+            anonymous: number("RssAnon:") * 1024,
             peak: number("VmHWM:") * 1024,
             handles: fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, |entries| entries.count() as u64),
             threads: number("Threads:"),
@@ -47,12 +66,7 @@ impl Usage {
         let mut all = vec![pid];
         let mut sum = Self::default();
         while let Some(pid) = all.pop() {
-            let one = Self::of(pid);
-            sum.cpu += one.cpu;
-            sum.resident += one.resident;
-            sum.peak += one.peak;
-            sum.handles += one.handles;
-            sum.threads += one.threads;
+            sum = sum + Self::of(pid);
             for task in fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten() {
                 let children = fs::read_to_string(task.path().join("children")).unwrap_or_default();
                 all.extend(children.split_whitespace().filter_map(|child| child.parse::<u32>().ok()));
@@ -73,6 +87,7 @@ mod tests {
             usage.resident > 0 && usage.peak >= usage.resident && usage.handles > 2 && usage.threads > 0,
             "{usage:?}"
         );
+        assert!(usage.anonymous > 0 && usage.anonymous < usage.resident, "{usage:?}");
         assert_eq!(Usage::of(u32::MAX), Usage::default());
         assert!(Usage::of_tree(std::process::id()).resident >= usage.resident / 2);
     }

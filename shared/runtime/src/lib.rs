@@ -44,6 +44,6 @@ pub use settings::{
     Api, Bus, Console, Database, Drafts, Feed, Http, Ingest, Keys, Log, LogFormat, Meta, Oidc, Ops, Responder, Scorer,
     Settings,
 };
-pub use telemetry::{TelemetryError, start_logs, start_metrics};
+pub use telemetry::{TelemetryError, keep_metrics, start_logs, start_metrics};
 pub use trace_context::TraceContext;
 pub use traces::Traces;

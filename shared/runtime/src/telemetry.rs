@@ -1,6 +1,7 @@
 //! Logs and metrics.
 
 use std::io::IsTerminal as _;
+use std::time::Duration;
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -17,6 +18,9 @@ const SECONDS: [f64; 17] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
 /// Upper bounds of histograms of counts (names that end in `_size`).
 const SIZES: [f64; 10] = [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0];
+
+/// How often what histograms have gathered is added up.
+const UPKEEP: Duration = Duration::from_secs(5);
 
 /// Telemetry cannot be started.
 #[derive(Debug, thiserror::Error)]
@@ -60,7 +64,16 @@ pub fn start_logs(log: &Log, traces: Option<&Traces>) -> Result<(), TelemetryErr
     started.map_err(|_| TelemetryError::Twice)
 }
 
-/// Starts metrics; the handle renders them for Prometheus.
+/// Adds up, for ever, what histograms have gathered. They keep every sample until then, or until somebody scrapes: where nobody
+/// does, memory would grow with every event.
+pub async fn keep_metrics(metrics: PrometheusHandle) {
+    loop {
+        tokio::time::sleep(UPKEEP).await;
+        metrics.run_upkeep();
+    }
+}
+
+/// Starts metrics; the handle renders them for Prometheus. [`keep_metrics`] has to run beside it.
 pub fn start_metrics() -> Result<PrometheusHandle, TelemetryError> {
     let builder = PrometheusBuilder::new();
     let builder =
