@@ -57,9 +57,11 @@ struct Peer {
     queue: &'static str,
     /// Requests a second of each round, for one event and for fifty.
     rounds: [Vec<Measured>; 2],
-    /// Cores in use at the calm rate, and memory after the load, bytes.
+    /// Cores in use at the calm rate.
     calm: f64,
+    /// Memory after the load, bytes: all that is resident, and what of it is no file, such as the program itself.
     resident: u64,
+    anonymous: u64,
 }
 
 pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
@@ -93,7 +95,9 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
                 peer.rounds[kind].push(measured);
                 purge(&broker, peer.queue).await?;
             }
-            peer.resident = peer.resident.max(Usage::of_tree(peer.pid).resident);
+            let usage = Usage::of_tree(peer.pid);
+            peer.resident = peer.resident.max(usage.resident);
+            peer.anonymous = peer.anonymous.max(usage.anonymous);
             let before = Usage::of_tree(peer.pid).cpu;
             load(arguments, peer.port, &bodies[0], &secret, Some(CALM)).await?;
             let used = Usage::of_tree(peer.pid).cpu.saturating_sub(before).as_secs_f64();
@@ -106,7 +110,7 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
 }
 
 fn peer((name, port, pid, queue): (&'static str, u16, u32, &'static str)) -> Peer {
-    Peer { name, port, pid, queue, rounds: [Vec::new(), Vec::new()], calm: 0.0, resident: 0 }
+    Peer { name, port, pid, queue, rounds: [Vec::new(), Vec::new()], calm: 0.0, resident: 0, anonymous: 0 }
 }
 
 async fn load(
@@ -184,10 +188,10 @@ async fn listening(port: u16) -> anyhow::Result<()> {
 fn print(arguments: &Arguments, peers: &[Peer]) {
     println!("{} connections, {} rounds of {} s\n", arguments.connections, arguments.rounds, arguments.seconds);
     println!(
-        "| | one event: req/s (spread) | p50, ms | p99, ms | 50 events: ev/s (spread) | memory, MiB | cores at 1,000 req/s |"
+        "| | one event: req/s (spread) | p50, ms | p99, ms | 50 events: ev/s (spread) | memory, MiB | without files, MiB | cores at 1,000 req/s |"
     );
-    println!("| --- | ---: | ---: | ---: | ---: | ---: | ---: |");
-    for Peer { name, rounds: [single, batch], calm, resident, .. } in peers {
+    println!("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
+    for Peer { name, rounds: [single, batch], calm, resident, anonymous, .. } in peers {
         let best = |rounds: &[Measured]| {
             rounds.iter().copied().max_by(|a, b| a.per_second.total_cmp(&b.per_second)).unwrap_or_default()
         };
@@ -197,7 +201,7 @@ fn print(arguments: &Arguments, peers: &[Peer]) {
         };
         let (one, fifty) = (best(single), best(batch));
         println!(
-            "| {name} | {:.0} ({:.0} %) | {:.1} | {:.1} | {:.0} ({:.0} %) | {} | {calm:.2} |",
+            "| {name} | {:.0} ({:.0} %) | {:.1} | {:.1} | {:.0} ({:.0} %) | {} | {} | {calm:.2} |",
             one.per_second,
             spread(single),
             one.p50_ms,
@@ -205,6 +209,7 @@ fn print(arguments: &Arguments, peers: &[Peer]) {
             fifty.per_second * 50.0,
             spread(batch),
             resident / (1 << 20),
+            anonymous / (1 << 20),
         );
     }
 }
