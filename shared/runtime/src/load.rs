@@ -72,9 +72,13 @@ impl Sources {
             value: value.clone(),
         }));
         for one in &given {
-            // Alone first, so that a mistake is laid at the right door.
-            together("", std::slice::from_ref(one))
-                .map_err(|error| LoadError::Value { origin: one.origin.clone(), problem: without_values(&error) })?;
+            // Alone first, so that a mistake is laid at the right door. That others are missing is no mistake of this one.
+            match together("", std::slice::from_ref(one)) {
+                Err(error) if !wants_another(&error) => {
+                    return Err(LoadError::Value { origin: one.origin.clone(), problem: without_values(&error) });
+                }
+                Ok(_) | Err(_) => {}
+            }
         }
         let settings = together(&text, &given)
             .map_err(|error| LoadError::Value { origin: "settings".into(), problem: without_values(&error) })?;
@@ -122,6 +126,15 @@ fn together(file: &str, given: &[Given]) -> Result<Settings, ConfigError> {
     builder.build()?.try_deserialize()
 }
 
+/// Whether it is about a setting that was not given.
+fn wants_another(error: &ConfigError) -> bool {
+    match error {
+        ConfigError::NotFound(_) => true,
+        ConfigError::At { error, .. } => wants_another(error),
+        _ => false,
+    }
+}
+
 /// The error's words without the value that caused it.
 fn without_values(error: &ConfigError) -> String {
     match error {
@@ -157,6 +170,23 @@ mod tests {
 
     fn load(toml: &str, environment: &[(&str, &str)], flags: &[(&str, &str)]) -> Result<Settings, LoadError> {
         sources(toml, environment, flags).0.load()
+    }
+
+    #[test]
+    fn a_section_that_needs_several_may_come_from_several_places() {
+        let (issuer, client, secret) = (
+            ("AFTERGLOW_CONSOLE__OIDC__ISSUER", "https://id.example"),
+            ("AFTERGLOW_CONSOLE__OIDC__CLIENT_ID", "afterglow"),
+            ("AFTERGLOW_CONSOLE__OIDC__CLIENT_SECRET", "s3cret"),
+        );
+        let file = "[console.oidc]\nissuer = 'https://id.example'\nclient_id = 'afterglow'";
+        for settings in [load("", &[issuer, client, secret], &[]), load(file, &[secret], &[])] {
+            let oidc = settings.unwrap().console.oidc.unwrap();
+            assert_eq!((oidc.issuer.as_str(), oidc.client_id.as_str()), ("https://id.example", "afterglow"));
+            assert!(oidc.client_secret.is_some());
+        }
+        let half = load("", &[issuer, secret], &[]).unwrap_err().to_string();
+        assert!(half.contains("console.oidc.client_id") && !half.contains("s3cret"), "{half}");
     }
 
     #[test]
