@@ -33,7 +33,7 @@ def wrong(text: str):
         last.append((what, how))
         if what == "RUN":
             # What a stage leaves at its root, for the next one to take.
-            made.update({path: True for path in re.findall(r"(?:>|target/release/\w+ )(/[\w.]+)", how)})
+            made.update({path: True for path in re.findall(r"(?:>|-o )(/[\w.]+)", how)})
         if what == "COPY":
             source = how.split()[-2]
             if how.startswith("--from"):
