@@ -70,19 +70,13 @@ class Store:
 
     def take(self, event, now):
         """Takes an event; False if it was taken before."""
-        sequence = int(event["sequence"])
+        sequence = int(event.get("sequence", 0))  # a test event is in no feed
         with self.db:
             if not self.db.execute("INSERT OR IGNORE INTO seen VALUES (?, ?)", (event["id"], now)).rowcount:
                 return False
             self.db.execute("DELETE FROM seen WHERE at < ?", (now - SEEN_SECONDS,))
-            # Records are whole, so the newest is enough: an older one that comes late changes nothing. Of a viewer who
-            # asked to be forgotten only the place in the feed stays, so that a late record does not bring them back.
-            record = None if event["type"].endswith(".forgotten") else json.dumps(event["data"])
-            self.db.execute(
-                "INSERT INTO viewers VALUES (?, ?, ?, ?) ON CONFLICT (account, viewer) DO UPDATE"
-                " SET sequence = excluded.sequence, record = excluded.record WHERE excluded.sequence > sequence",
-                (event["account"], event["subject"], sequence, record),
-            )
+            if "account" in event:  # else it tells of no viewer, but of the brand's week
+                self.keep(event, sequence)
             # The highest seen. Other viewers' changes do not wait for one that failed, so below it some may be missing.
             self.db.execute(
                 "INSERT INTO cursors VALUES (?, ?) ON CONFLICT (brand) DO UPDATE"
@@ -90,6 +84,16 @@ class Store:
                 (event["brand"], sequence),
             )
         return True
+
+    def keep(self, event, sequence):
+        # Records are whole, so the newest is enough: an older one that comes late changes nothing. Of a viewer who
+        # asked to be forgotten only the place in the feed stays, so that a late record does not bring them back.
+        record = None if event["type"].endswith(".forgotten") else json.dumps(event["data"])
+        self.db.execute(
+            "INSERT INTO viewers VALUES (?, ?, ?, ?) ON CONFLICT (account, viewer) DO UPDATE"
+            " SET sequence = excluded.sequence, record = excluded.record WHERE excluded.sequence > sequence",
+            (event["account"], event["subject"], sequence, record),
+        )
 
     def cursor(self, brand):
         return self.db.execute("SELECT sequence FROM cursors WHERE brand = ?", (brand,)).fetchone()[0]
@@ -113,7 +117,7 @@ def handler(store, signing_keys):
                 json.dumps(
                     {
                         "type": event["type"],
-                        "viewer": event["subject"],
+                        "viewer": event["subject"] if "account" in event else None,
                         "fresh": fresh,
                         "cursor": store.cursor(event["brand"]),
                     }

@@ -15,15 +15,17 @@ import { createServer, type IncomingHttpHeaders, type IncomingMessage } from "no
 import type { AddressInfo } from "node:net";
 import { parseArgs } from "node:util";
 
-interface ViewerEvent {
+interface FeedEvent {
   id: string;
-  type: "app.afterglow.viewer.changed" | "app.afterglow.viewer.forgotten";
-  subject: string;
+  type: string;
+  /** The viewer; of a week its last day. */
+  subject?: string;
   time: string;
   brand: string;
-  account: string;
-  /** Counts up within a brand; padded with zeros, so that it sorts as text. */
-  sequence: string;
+  /** Whose viewer; none if it tells of no viewer, but of the brand's week. */
+  account?: string;
+  /** Counts up within a brand; padded with zeros, so that it sorts as text. A test event is in no feed and has none. */
+  sequence?: string;
   data: Record<string, unknown> | null;
 }
 
@@ -61,9 +63,9 @@ function verified(headers: IncomingHttpHeaders, body: Buffer, signingKeys: Buffe
   });
 }
 
-function parsed(line: string): ViewerEvent | undefined {
+function parsed(line: string): FeedEvent | undefined {
   try {
-    return JSON.parse(line) as ViewerEvent;
+    return JSON.parse(line) as FeedEvent;
   } catch {
     return undefined;
   }
@@ -75,7 +77,7 @@ class Store {
   #file: number;
   readonly #seen = new Set<string>();
   readonly #cursors = new Map<string, bigint>();
-  readonly #viewers = new Map<string, { sequence: bigint; record: ViewerEvent["data"] }>();
+  readonly #viewers = new Map<string, { sequence: bigint; record: FeedEvent["data"] }>();
 
   constructor(path: string) {
     const before = existsSync(path) ? readFileSync(path, "utf8") : "";
@@ -90,7 +92,7 @@ class Store {
   }
 
   /** Takes an event; false if it was taken before. */
-  take(event: ViewerEvent): boolean {
+  take(event: FeedEvent): boolean {
     if (this.#seen.has(event.id)) return false;
     appendFileSync(this.#file, `${JSON.stringify(event)}\n`);
     fsyncSync(this.#file);
@@ -100,7 +102,7 @@ class Store {
   }
 
   /** Of a viewer who asked to be forgotten only the places in the feed stay, so that nothing late brings them back. */
-  #erase({ account, subject }: ViewerEvent): void {
+  #erase({ account, subject }: FeedEvent): void {
     const lines = readFileSync(this.#path, "utf8").split("\n").map((line) => {
       const event = parsed(line);
       if (event === undefined) return ""; // torn: it may hold anything
@@ -120,10 +122,11 @@ class Store {
     return Number(this.#cursors.get(brand) ?? 0n);
   }
 
-  #apply(event: ViewerEvent): void {
-    const sequence = BigInt(event.sequence);
+  #apply(event: FeedEvent): void {
+    const sequence = BigInt(event.sequence ?? 0);
     this.#seen.add(event.id);
     if (sequence > (this.#cursors.get(event.brand) ?? 0n)) this.#cursors.set(event.brand, sequence);
+    if (event.account === undefined) return;
     // Records are whole, so the newest is enough: an older one that comes late changes nothing.
     const viewer = `${event.account}/${event.subject}`;
     if (sequence > (this.#viewers.get(viewer)?.sequence ?? 0n)) {
@@ -158,11 +161,10 @@ async function answer(request: IncomingMessage): Promise<number> {
   const body = await read(request);
   if (body === undefined) return 413;
   if (!verified(request.headers, body, signingKeys, Math.floor(Date.now() / 1000))) return 401;
-  const event = JSON.parse(body.toString("utf8")) as ViewerEvent;
+  const event = JSON.parse(body.toString("utf8")) as FeedEvent;
   const fresh = store.take(event);
-  console.log(
-    JSON.stringify({ type: event.type, viewer: event.subject, fresh, cursor: store.cursor(event.brand) }),
-  );
+  const viewer = event.account === undefined ? null : event.subject;
+  console.log(JSON.stringify({ type: event.type, viewer, fresh, cursor: store.cursor(event.brand) }));
   return 204; // only now: what was answered 2xx is not sent again
 }
 

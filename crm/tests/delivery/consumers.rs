@@ -7,7 +7,8 @@ use std::time::Duration;
 use afterglow_crm::egress::{AddressPolicy, EgressClient, EgressSettings, Request};
 use afterglow_crm::webhook::{Change, ChangeEvent, Endpoint, Secrets, Settlement, signed_headers};
 use afterglow_domain::{BrandId, Timestamp};
-use http::Method;
+use bytes::Bytes;
+use http::{HeaderMap, Method};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
@@ -53,6 +54,10 @@ async fn post(url: &str, event: &ChangeEvent, secrets: &Secrets, at: Timestamp, 
     let body = event.to_cloudevent().unwrap();
     let headers = signed_headers(secrets, &event.id().to_string(), at, &body).unwrap();
     let body = if tamper { String::from_utf8_lossy(&body).replace("warm", "cool").into() } else { body };
+    send(url, headers, body).await
+}
+
+async fn send(url: &str, headers: HeaderMap, body: Bytes) -> u16 {
     let client = EgressClient::new(EgressSettings {
         policy: AddressPolicy { allowed_networks: vec!["127.0.0.0/8".parse().unwrap()], plain_http: true },
         ..EgressSettings::default()
@@ -108,6 +113,32 @@ async fn verifies_takes_once_and_keeps_its_place(program: &str, script: &str) {
     assert_eq!((&third["fresh"], &third["cursor"]), (&json!(false), &json!(3)));
     assert_eq!((&gone["type"], &gone["cursor"]), (&json!("app.afterglow.viewer.forgotten"), &json!(7)));
     assert!(!holds("repeat viewer"), "what was known of a forgotten viewer is still there");
+
+    // What tells of no viewer: a test, which is in no feed, and a brand's week.
+    let common = json!({
+        "specversion": "1.0", "source": "/brands/lumen", "time": now().to_rfc3339(),
+        "datacontenttype": "application/json", "brand": "lumen",
+    });
+    for (id, more, cursor) in [
+        ("t-1", json!({ "type": "app.afterglow.test", "data": null }), 7),
+        (
+            "w-1",
+            json!({
+                "type": "app.afterglow.week.reported", "subject": "2026-11-01", "sequence": "00000000000000000008",
+                "data": { "until": "2026-11-01" },
+            }),
+            8,
+        ),
+    ] {
+        let mut body = common.clone();
+        body["id"] = id.into();
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let bytes = Bytes::from(body.to_string());
+        let headers = signed_headers(&good, id, now(), &bytes).unwrap();
+        assert_eq!(send(&consumer.url, headers, bytes).await, 204, "{id}");
+        let line = next(&mut consumer.lines).await;
+        assert_eq!(line, json!({ "type": body["type"], "viewer": null, "fresh": true, "cursor": cursor }));
+    }
 }
 
 #[tokio::test]
