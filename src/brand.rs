@@ -135,7 +135,17 @@ fn parsed(file: &Path) -> anyhow::Result<(String, Document)> {
 fn validate(files: &[PathBuf], json: bool) -> anyhow::Result<ExitCode> {
     let mut good = true;
     for file in files {
-        let Err(error) = Document::parse(&read(file)?) else { continue };
+        let text = read(file)?;
+        let error = match Document::parse(&text) {
+            Ok(document) => {
+                for warning in document.warnings(&text) {
+                    eprintln!("{}:{warning}", file.display());
+                }
+                eprintln!("{}: nothing is wrong", file.display());
+                continue;
+            }
+            Err(error) => error,
+        };
         good = false;
         for problem in &error.0 {
             if json {

@@ -7,7 +7,7 @@ use afterglow_runtime::{Settings, error_chain};
 use afterglow_store::{SCHEMA_VERSION, Store};
 use serde::Serialize;
 
-use crate::installation::{clock, keyring, oidc, open_bus, open_store};
+use crate::installation::{clock, forget_key, keyring, oidc, open_bus, open_store};
 
 /// Checks the database, its schema, the broker's queues, the keys, the secrets and the clock
 #[derive(clap::Args)]
@@ -56,6 +56,15 @@ pub(crate) async fn run(options: &Options, settings: &Settings) -> anyhow::Resul
     findings.push(match keyring(settings) {
         Ok(keys) => good("keys", format!("{keys:?}; the first seals")),
         Err(error) => bad("keys", format!("{error:#}"), "`afterglow keys generate`, then set keys.ring"),
+    });
+    findings.push(match forget_key(settings) {
+        Ok(Some(_)) => good("forgetting", "its key is there"),
+        Ok(None) => bad(
+            "forgetting",
+            "no key: nobody can be forgotten, and nothing is removed when its time is over",
+            "set AFTERGLOW_KEYS__FORGETTING (`openssl rand -hex 32`), and keep it as long as the database",
+        ),
+        Err(error) => bad("forgetting", format!("{error:#}"), "correct keys.forgetting: any 16 bytes or more"),
     });
     findings.extend(secrets(settings));
     findings.extend(sign_in(settings).await);

@@ -104,7 +104,9 @@ async fn show(brand: &str, name: &str, json: bool, settings: &Settings) -> anyho
     let store = ready_store(settings).await?;
     let brand = known(&store, brand).await?;
     let trial = trial_named(&store.brand(&brand.id), &brand, name, clock()()).await?;
-    let none = || format!("the document of {} has no experiment {name}: see `afterglow experiment list`", brand.id);
+    let none = || {
+        format!("the document of {} has no experiment {name}: see `afterglow experiment list --brand {0}`", brand.id)
+    };
     let trial = trial.with_context(none)?;
     if json {
         crate::output::line(serde_json::to_string(&trial)?)?;

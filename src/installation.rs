@@ -53,7 +53,7 @@ pub(crate) async fn ready_store(settings: &Settings) -> anyhow::Result<Store> {
 }
 
 /// The key under which the forgotten are recognised; with SQLite it is made when it is first needed.
-fn forget_key(settings: &Settings) -> anyhow::Result<Option<ForgetKey>> {
+pub(crate) fn forget_key(settings: &Settings) -> anyhow::Result<Option<ForgetKey>> {
     let secret = match &settings.keys.forgetting {
         Some(secret) => secret.get().clone(),
         None if settings.database.url.is_none() => {

@@ -58,7 +58,7 @@ const GLOBAL_UNICAST: Ipv6Net = v6([0x2000, 0, 0, 0, 0, 0, 0, 0], 3);
 
 /// An address that may not be called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("{address} is not on the public internet ({range})")]
+#[error("{address} is not on the public internet ({range}), nor in a network that feed.allowed_networks names")]
 pub struct RefusedAddress {
     /// The address.
     pub address: IpAddr,
