@@ -39,7 +39,8 @@ impl KpiKeeper {
     /// Works until `stop`.
     pub async fn run(self, stop: CancellationToken) {
         while stop.run_until_cancelled(tokio::time::sleep(self.every)).await.is_some() {
-            if let Err(error) = self.round().await {
+            // Cut short by the end: what was counted and what it changes are written together, or not at all.
+            if let Some(Err(error)) = stop.run_until_cancelled(self.round()).await {
                 tracing::warn!(error = %error_chain(&error), "figures wait to be counted");
             }
         }
