@@ -2,6 +2,7 @@
 
 mod accounts;
 mod api_token;
+mod arenas;
 mod brand;
 mod brand_transfer;
 mod daily_log;
@@ -145,6 +146,7 @@ enum Command {
 }
 
 fn main() -> anyhow::Result<ExitCode> {
+    arenas::keep_one();
     let cli = Cli::parse();
     if let Command::Interpret(arguments) = &cli.command {
         return interpret::run(arguments);

@@ -172,3 +172,40 @@ fn the_demo_adds_up() {
     assert!(n("webhooks_posted") > 20 && n("sent") > 5 && n("violations") == 0, "{summary}");
     assert!(text(&output.stderr).contains("first auto-reply"), "{}", text(&output.stderr));
 }
+
+/// glibc's arenas beside the first: each begins at a multiple of 64 MiB, and reserves as much.
+#[cfg(target_env = "gnu")]
+fn further_arenas(pid: u32) -> usize {
+    const RESERVE: u64 = 64 << 20;
+    let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).unwrap_or_default();
+    let ranges: Vec<(u64, u64)> = maps
+        .lines()
+        .filter_map(|line| {
+            let (from, to) = line.split(' ').next()?.split_once('-')?;
+            Some((u64::from_str_radix(from, 16).ok()?, u64::from_str_radix(to, 16).ok()?))
+        })
+        .collect();
+    let reserved = |two: &&[(u64, u64)]| {
+        two[0].0 % RESERVE == 0 && two[0].1 == two[1].0 && two[1].1 == two[0].0 + RESERVE && two[0].1 > two[0].0
+    };
+    ranges.windows(2).filter(reserved).count()
+}
+
+#[test]
+#[cfg(target_env = "gnu")]
+fn what_sqlite_takes_is_in_one_place() {
+    let listen = ["ingest", "console", "ops"].map(|service| format!("{service}.listen=127.0.0.1:0"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_afterglow"));
+    command.args(["demo", "--for", "3s", "--rate", "60"]).args(listen.iter().flat_map(|set| ["--set", set]));
+    let mut demo = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let (mut looks, mut most) = (0, 0);
+    let status = loop {
+        if let Some(status) = demo.try_wait().unwrap() {
+            break status;
+        }
+        (looks, most) = (looks + 1, most.max(further_arenas(demo.id())));
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    };
+    assert!(status.success() && looks > 20, "{status}, looked at {looks} times");
+    assert_eq!(most, 0, "arenas beside the first");
+}
