@@ -186,7 +186,7 @@ fn further_arenas(pid: u32) -> usize {
         })
         .collect();
     let reserved = |two: &&[(u64, u64)]| {
-        two[0].0 % RESERVE == 0 && two[0].1 == two[1].0 && two[1].1 == two[0].0 + RESERVE && two[0].1 > two[0].0
+        two[0].0.is_multiple_of(RESERVE) && two[0].1 == two[1].0 && two[1].1 == two[0].0 + RESERVE
     };
     ranges.windows(2).filter(reserved).count()
 }
