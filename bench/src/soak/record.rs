@@ -98,13 +98,14 @@ impl Record {
             let several = rest.iter().take_while(|one| one.process == first.process).count();
             let (process, others) = rest.split_at(several);
             rest = others;
-            let names = process.iter().map(|one| format!(" {} |", one.figure.name())).collect::<String>();
+            let names = process.iter().map(|one| format!(" {} |", one.figure.name())).collect::<Vec<_>>().concat();
             let _ = writeln!(text, "| {}: minute |{names}", first.process);
             let _ = writeln!(text, "|{}", " ---: |".repeat(several + 1));
             let end = first.samples.last().map_or(0.0, |(at, _)| *at);
             let mut minute = 0.0;
             while minute * 60.0 < end {
-                let cells = process.iter().map(|one| format!(" {} |", mean(&one.samples, minute))).collect::<String>();
+                let cells =
+                    process.iter().map(|one| format!(" {} |", mean(&one.samples, minute))).collect::<Vec<_>>().concat();
                 minute += 1.0;
                 let _ = writeln!(text, "| {minute:.0} |{cells}");
             }
