@@ -75,7 +75,8 @@ impl Soaked {
             self.record.add(at, process, Figure::Heap, usage.anonymous as f64 / MIB);
             let of_files = usage.resident.saturating_sub(usage.anonymous);
             self.record.add(at, process, Figure::Files, of_files as f64 / MIB);
-            self.record.add(at, process, Figure::Handles, usage.handles as f64);
+            self.record.add(at, process, Figure::Handles, usage.handles.saturating_sub(usage.sockets) as f64);
+            self.record.add(at, process, Figure::Sockets, usage.sockets as f64);
             self.record.add(at, process, Figure::Threads, usage.threads as f64);
         }
         if let Some(waiting) = self.installation.waiting().await {

@@ -1,6 +1,7 @@
 //! What processes have used, as Linux tells under `/proc` (`proc_pid_stat(5)`, `proc_pid_status(5)`).
 
 use std::fs;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Linux counts processor time in hundredths of a second on every machine that this runs on (`sysconf(_SC_CLK_TCK)`).
@@ -19,6 +20,8 @@ pub struct Usage {
     pub peak: u64,
     /// Open file handles, sockets among them.
     pub handles: u64,
+    /// Of these, sockets: as many as others have connections open.
+    pub sockets: u64,
     /// Threads.
     pub threads: u64,
 }
@@ -34,6 +37,7 @@ impl std::ops::Add for Usage {
             anonymous: self.anonymous + other.anonymous,
             peak: self.peak + other.peak,
             handles: self.handles + other.handles,
+            sockets: self.sockets + other.sockets,
             threads: self.threads + other.threads,
         }
     }
@@ -51,12 +55,16 @@ impl Usage {
             let line = status.lines().find_map(|line| line.strip_prefix(name));
             line.and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or(0)
         };
+        let handles: Vec<_> = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten().collect();
+        let is_socket = |path: PathBuf| path.to_string_lossy().starts_with("socket:");
+        let sockets = handles.iter().filter(|handle| fs::read_link(handle.path()).is_ok_and(is_socket)).count();
         Self {
             cpu: TICK * (ticks(11) + ticks(12)),
             resident: number("VmRSS:") * 1024,
             anonymous: number("RssAnon:") * 1024,
             peak: number("VmHWM:") * 1024,
-            handles: fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, |entries| entries.count() as u64),
+            handles: handles.len() as u64,
+            sockets: sockets as u64,
             threads: number("Threads:"),
         }
     }
@@ -82,11 +90,13 @@ mod tests {
 
     #[test]
     fn this_process_has_used_something() {
+        let _listening = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let usage = Usage::of(std::process::id());
         assert!(
             usage.resident > 0 && usage.peak >= usage.resident && usage.handles > 2 && usage.threads > 0,
             "{usage:?}"
         );
+        assert!(usage.sockets > 0 && usage.sockets < usage.handles, "{usage:?}");
         assert!(usage.anonymous > 0 && usage.anonymous < usage.resident, "{usage:?}");
         assert_eq!(Usage::of(u32::MAX), Usage::default());
         assert!(Usage::of_tree(std::process::id()).resident >= usage.resident / 2);
