@@ -19,13 +19,17 @@ const IDLE_IN_TRANSACTION_TIMEOUT: &str = "60s";
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long SQLite waits for another process that writes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Connections that read an SQLite file, at most. Each is a thread, two handles, a page cache, and memory that allocators keep for the
+/// thread as much as it ever needed; what is read is in the system's memory, so more of them than a few answer nothing sooner.
+const SQLITE_READERS: u32 = 4;
 /// The file's name inside the data directory.
 const FILE_NAME: &str = "afterglow.db";
 
 /// How to open the store.
 #[derive(Debug, Clone, Copy)]
 pub struct StoreOptions {
-    /// Connections at most (PostgreSQL), or reading connections at most (SQLite, which has one writer besides). ≥ 1.
+    /// Connections at most (PostgreSQL), or reading connections at most (SQLite, which has one writer besides and no more than
+    /// four that read). ≥ 1.
     pub max_connections: u32,
 }
 
@@ -143,9 +147,25 @@ async fn open_sqlite(options: SqliteConnectOptions, limits: StoreOptions) -> Res
         .connect_with(options.clone())
         .await?;
     let read = SqlitePoolOptions::new()
-        .max_connections(limits.max_connections.max(1))
+        .max_connections(limits.max_connections.clamp(1, SQLITE_READERS))
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .connect_with(options.pragma("query_only", "on"))
         .await?;
     Ok(Engine::Sqlite { write, read })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn few_connections_read_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        for (asked, most) in [(0, 1), (2, 2), (10, SQLITE_READERS)] {
+            let store = Store::open(None, folder.path(), StoreOptions { max_connections: asked }).await.unwrap();
+            let Engine::Sqlite { read, write } = &store.engine else { panic!("no SQLite") };
+            assert_eq!((read.options().get_max_connections(), write.options().get_max_connections()), (most, 1));
+            store.close().await;
+        }
+    }
 }
