@@ -19,7 +19,7 @@ def containers(documents):
 
 def settings() -> dict[str, str]:
     """The environment variables that the program knows, with the types of their values, from its own list of settings."""
-    text = (ROOT / "shared/runtime/src/settings.rs").read_text()
+    text = "".join(file.read_text() for file in sorted((ROOT / "shared/runtime/src/settings").glob("*.rs")))
     structs = {
         name: dict(re.findall(r"^\s+pub (\w+): (.+),$", body, re.M))
         for name, body in re.findall(r"pub struct (\w+) \{(.*?)\n\}", text, re.S)
