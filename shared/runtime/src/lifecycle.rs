@@ -202,7 +202,7 @@ mod tests {
                 stop.cancel();
             }
         };
-        regularly(Duration::from_secs(60), &stop, work).await;
+        regularly(Duration::from_mins(1), &stop, work).await;
         assert_eq!(done.into_inner(), 3);
         regularly(Duration::ZERO, &stop, || async { panic!("never") }).await;
     }
