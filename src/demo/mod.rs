@@ -168,7 +168,7 @@ Try next:
   {program} --data-dir demo-data demo --for 1m            the same, kept; then, on what was kept:
   {program} --data-dir demo-data daily-log --brand brand-1
   {program} --data-dir demo-data decisions list --brand brand-1
-  {program} --data-dir demo-data kpis --brand brand-1
+  {program} --data-dir demo-data kpis --brand brand-1 --rebuild
   {program} brand validate examples/brands/webshop.yaml   what a brand can want
 Your own accounts: README.md, \"In production\", and docs/operations.md
 "

@@ -107,7 +107,9 @@ pub(super) async fn run_lane(
                     while let Some(ended) = next {
                         let (verdict, settled) = ended.unwrap_or(FAULT);
                         state.learn(verdict, (shared.clock)());
-                        settled.into_iter().for_each(|settled| settling.push(settled));
+                        if let Some(settled) = settled {
+                            settling.push(settled);
+                        }
                         next = calls.try_join_next();
                     }
                     settling.begin();
