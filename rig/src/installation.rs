@@ -135,12 +135,20 @@ pub struct TrafficSource {
     accounts: Vec<account::Account>,
 }
 
+/// Events a second of an account whose people are as the traffic has them.
+const EVENTS_OF_A_CROWD: f64 = 5.0;
+
 impl TrafficSource {
     /// Lifelike traffic, `rate` events a second for a time, beginning now.
     pub fn traffic(&self, seed: u64, rate: f64, span: Duration) -> Vec<PlannedWebhook> {
         let millis = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
         let mut options = TrafficOptions::new(self.accounts.clone(), seed, now(), rate, Extent::Millis(millis));
         (options.story_every_ms, options.late) = (30_000, 0);
+        // Where more happens, there are more people, and not the same ones in a frenzy: that would be taken for spam, as it should be.
+        let accounts = f64::from(u32::try_from(self.accounts.len()).unwrap_or(u32::MAX));
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bounded")]
+        let crowd = (rate / accounts / EVENTS_OF_A_CROWD).clamp(1.0, 100.0) as u32;
+        (options.crowd, options.people_per_account) = (crowd, options.people_per_account * crowd);
         options.plan().take_while(|webhook| webhook.at_ms <= millis).collect()
     }
 }

@@ -3,6 +3,8 @@
 //! Meta delivers in no order: an edit may come before its message. Then it is parked, and applied when the message comes;
 //! one whose message never comes goes to quarantine after a time, with its age, so that somebody can look.
 
+use std::collections::BTreeSet;
+
 use afterglow_domain::{DerivedId, Interaction, InteractionId, QuarantineReason, Quarantined, Timestamp};
 use uuid::Uuid;
 
@@ -22,10 +24,14 @@ pub struct Parked {
 const PARK: &str = "INSERT INTO amendment (interaction, account, mid, parked_ms)
     VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
 
+/// Both columns of the index: an id alone has the database read every amendment there is. That an account's id meets another's
+/// message does no harm: it applies what has its message.
 const APPLY: Sql = Sql {
-    postgres: "UPDATE amendment SET applied_ms = $2 WHERE mid = ANY($1) AND applied_ms IS NULL AND expired_ms IS NULL
+    postgres: "UPDATE amendment SET applied_ms = $3
+        WHERE account = ANY($1) AND mid = ANY($2) AND applied_ms IS NULL AND expired_ms IS NULL
         AND EXISTS (SELECT 1 FROM interaction m WHERE m.account = amendment.account AND m.mid = amendment.mid)",
-    sqlite: "UPDATE amendment SET applied_ms = $2 WHERE mid IN (SELECT value FROM json_each($1))
+    sqlite: "UPDATE amendment SET applied_ms = $3
+        WHERE account IN (SELECT value FROM json_each($1)) AND mid IN (SELECT value FROM json_each($2))
         AND applied_ms IS NULL AND expired_ms IS NULL
         AND EXISTS (SELECT 1 FROM interaction m WHERE m.account = amendment.account AND m.mid = amendment.mid)",
 };
@@ -59,10 +65,10 @@ const COUNT: &str = "SELECT COUNT(*) FROM amendment WHERE applied_ms IS NULL AND
 
 /// Parks what is new and amends, and applies what has its message, whichever of the two is new.
 pub(crate) async fn settle(tx: &mut Tx, new: &[&Interaction], now: Timestamp) -> Result<(), StoreError> {
-    let mut mids: Vec<String> = Vec::new();
+    let (mut accounts, mut mids) = (BTreeSet::new(), BTreeSet::new());
     for interaction in new {
         if let Some(mid) = interaction.body.amends() {
-            mids.push(mid.to_owned());
+            mids.insert(mid.to_owned());
             on_tx!(&mut *tx, |connection| {
                 sqlx::query(PARK)
                     .bind(interaction.id.uuid())
@@ -73,17 +79,17 @@ pub(crate) async fn settle(tx: &mut Tx, new: &[&Interaction], now: Timestamp) ->
                     .await?;
             });
         } else if let Some(mid) = interaction.body.mid() {
-            mids.push(mid.to_owned());
+            mids.insert(mid.to_owned());
         }
+        accounts.insert(interaction.account.to_string());
     }
     if mids.is_empty() {
         return Ok(());
     }
-    mids.sort_unstable();
-    mids.dedup();
     let sql = tx.sql(&APPLY);
+    let (accounts, mids) = (Texts(accounts.into_iter().collect()), Texts(mids.into_iter().collect()));
     on_tx!(tx, |connection| {
-        sqlx::query(sql).bind(Texts(mids)).bind(now.millis()).execute(connection).await?;
+        sqlx::query(sql).bind(accounts).bind(mids).bind(now.millis()).execute(connection).await?;
     });
     Ok(())
 }

@@ -59,6 +59,7 @@ const MIGRATIONS: &[(i64, &str, Sql)] = &[
     migration!(26, "0026_weekly_report"),
     migration!(27, "0027_kpi_month"),
     migration!(28, "0028_feed_due"),
+    migration!(29, "0029_moderation_verdict"),
 ];
 
 /// Migrations after which older programs cannot work: each took something away that they use. Append only.

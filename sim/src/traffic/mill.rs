@@ -89,7 +89,7 @@ impl Mill {
             stories: (0..options.accounts.len()).map(|n| Stories::new(n, options.story_every_ms, rng)).collect(),
             accounts: options.accounts.clone(),
             start_ms: options.start.millis(),
-            people: People::new(options.people_per_account),
+            people: People::new(options.people_per_account, options.crowd),
             messages: VecDeque::new(),
             reactions: VecDeque::new(),
             taken: VecDeque::new(),

@@ -53,6 +53,8 @@ pub struct TrafficOptions {
     pub extent: Extent,
     /// People of each account.
     pub people_per_account: u32,
+    /// How many are as eager as each other, 1 or more: at a high rate one person could not do what falls to the most eager.
+    pub crowd: u32,
     /// Pause between two Stories of an account, ms.
     pub story_every_ms: i64,
     /// How events are put together into webhooks.
@@ -73,6 +75,7 @@ impl TrafficOptions {
             rate,
             extent,
             people_per_account: 5000,
+            crowd: 1,
             story_every_ms: 6 * 3_600_000,
             batching: Batching::Lifelike { max: 50 },
             duplicates: 15,

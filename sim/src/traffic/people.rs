@@ -48,11 +48,11 @@ pub(super) struct People {
 }
 
 impl People {
-    pub(super) fn new(per_account: u32) -> Self {
+    pub(super) fn new(per_account: u32, crowd: u32) -> Self {
         let mut sum = 0.0;
         let cumulative = (1..=per_account.max(1))
             .map(|rank| {
-                sum += 1.0 / libm::pow(f64::from(rank), EXPONENT);
+                sum += 1.0 / libm::pow(f64::from(rank.div_ceil(crowd.max(1))), EXPONENT);
                 sum
             })
             .collect();
@@ -112,10 +112,15 @@ mod tests {
 
     #[test]
     fn a_few_act_often() {
-        let people = People::new(5000);
+        let people = People::new(5000, 1);
         let mut rng = StdRng::seed_from_u64(1);
         let top = (0..10_000).filter(|_| people.eager(&mut rng) < 10).count();
         assert!((1500..3000).contains(&top), "{top}");
+        // In a crowd ten do together what one did.
+        let people = People::new(50_000, 10);
+        let most_eager = (0..10_000).filter(|_| people.eager(&mut rng) < 10).count();
+        let alike = (0..10_000).filter(|_| people.eager(&mut rng) < 100).count();
+        assert!(most_eager < 1000 && (1500..3000).contains(&alike), "{most_eager} {alike}");
     }
 
     #[test]
