@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use afterglow_rig::{Installation, Layout, PrivateServers, Reckoning, Service, Told, now};
+use afterglow_rig::{Installation, Layout, PrivateServers, Reckoning, Service, Told, now, percentile};
 use afterglow_sim::Pace;
 use afterglow_sim::account::Account;
 use anyhow::{Context as _, ensure};
@@ -47,10 +47,6 @@ struct Measured {
     events_per_second: f64,
 }
 
-fn share(sorted: &[i64], percent: usize) -> i64 {
-    sorted.get((sorted.len() * percent / 100).min(sorted.len().saturating_sub(1))).copied().unwrap_or_default()
-}
-
 #[expect(clippy::print_stdout, reason = "the table is what the command is for")]
 pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let servers = PrivateServers::start()?;
@@ -74,7 +70,7 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
             let seed = u64::from(round) * 10 + u64::from(times > 1.0);
             let measured = measure(&installation, arguments, (seed, times), &mut told).await?;
             let Measured { latencies, events_per_second } = measured;
-            let (answers, p50, p99) = (latencies.len(), share(&latencies, 50), share(&latencies, 99));
+            let (answers, p50, p99) = (latencies.len(), percentile(&latencies, 500), percentile(&latencies, 990));
             println!("| {name} | {round} | {events_per_second:.0} | {answers} | {p50} | {p99} |");
             all.extend(latencies);
             if arguments.stages {
@@ -86,7 +82,7 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let reckoning = Reckoning::of(&installation, told, &totals).await?;
     calm.sort_unstable();
     loud.sort_unstable();
-    let (calm, loud) = (share(&calm, 99), share(&loud, 99));
+    let (calm, loud) = (percentile(&calm, 990), percentile(&loud, 990));
     #[expect(clippy::cast_precision_loss, reason = "milliseconds")]
     let moved = (loud - calm) as f64 / calm.max(1) as f64 * 100.0;
     println!("\nall rounds together: p99 moves from {calm} to {loud} ms: {moved:+.0} %. {reckoning}");

@@ -98,9 +98,8 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
             let usage = Usage::of_tree(peer.pid);
             peer.resident = peer.resident.max(usage.resident);
             peer.anonymous = peer.anonymous.max(usage.anonymous);
-            let before = Usage::of_tree(peer.pid).cpu;
             load(arguments, peer.port, &bodies[0], &secret, Some(CALM)).await?;
-            let used = Usage::of_tree(peer.pid).cpu.saturating_sub(before).as_secs_f64();
+            let used = Usage::of_tree(peer.pid).cpu.saturating_sub(usage.cpu).as_secs_f64();
             peer.calm = used / Duration::from_secs(arguments.seconds).as_secs_f64();
             purge(&broker, peer.queue).await?;
         }

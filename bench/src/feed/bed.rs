@@ -1,7 +1,6 @@
 //! The processes of the feed, which are started, killed and started again.
 
 use std::collections::HashMap;
-use std::net::TcpListener;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -15,6 +14,7 @@ use sqlx::{Connection as _, PgConnection};
 use tokio::time::Instant;
 
 use super::consumer::QUEUE;
+use crate::latency::free_port;
 
 /// How long anything may take that nobody disturbs.
 const PATIENCE: Duration = Duration::from_mins(20);
@@ -31,10 +31,6 @@ pub(super) struct Bed {
     token: String,
     folder: tempfile::TempDir,
     servers: PrivateServers,
-}
-
-fn free_port() -> anyhow::Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
 impl Bed {

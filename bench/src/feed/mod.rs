@@ -12,7 +12,10 @@ mod consumer;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use afterglow_rig::percentile;
 use anyhow::{Context as _, ensure};
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
 use tokio::time::Instant;
 
 use self::bed::Bed;
@@ -100,8 +103,8 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
 
 /// How many were killed until every way had everything.
 async fn kill_until_all_is_there(bed: &mut Bed, arguments: &Arguments, begun: Instant) -> anyhow::Result<u32> {
-    let (mut state, mut kills) = (arguments.seed.max(1), 0);
-    let mut next = Instant::now() + Duration::from_millis(draw(&mut state, arguments.calm * 1_000));
+    let (mut dice, mut kills) = (StdRng::seed_from_u64(arguments.seed), 0);
+    let mut next = Instant::now() + Duration::from_millis(dice.random_range(0..arguments.calm * 1_000));
     let mut tell = tokio::time::interval(TELL);
     loop {
         tokio::select! {
@@ -113,12 +116,12 @@ async fn kill_until_all_is_there(bed: &mut Bed, arguments: &Arguments, begun: In
         }
         ensure!(begun.elapsed() < Duration::from_hours(6), "it does not end");
         if Instant::now() >= next {
-            let victim = MORTAL[usize::try_from(draw(&mut state, MORTAL.len() as u64))?];
+            let victim = MORTAL[dice.random_range(0..MORTAL.len())];
             bed.kill(victim)?;
-            tokio::time::sleep(Duration::from_millis(draw(&mut state, 1_000))).await;
+            tokio::time::sleep(Duration::from_millis(dice.random_range(0..1_000))).await;
             bed.start(victim)?;
             kills += 1;
-            next = Instant::now() + Duration::from_millis(draw(&mut state, arguments.calm * 1_000));
+            next = Instant::now() + Duration::from_millis(dice.random_range(0..arguments.calm * 1_000));
         }
     }
 }
@@ -152,16 +155,7 @@ async fn lateness(bed: &mut Bed, seconds: u32) -> anyhow::Result<(i64, i64)> {
     let marked: Vec<i64> = query.fetch_all(&mut bed.database).await?;
     let mut late: Vec<i64> = taken.at.iter().zip(marked).map(|(at, marked)| at - marked).collect();
     late.sort_unstable();
-    let at = |share: usize| late.get((late.len() * share / 100).min(late.len().saturating_sub(1))).copied();
-    Ok((at(50).unwrap_or_default(), at(99).unwrap_or_default()))
-}
-
-/// A number below `below` (xorshift, Marsaglia 2003).
-const fn draw(state: &mut u64, below: u64) -> u64 {
-    *state ^= *state << 13;
-    *state ^= *state >> 7;
-    *state ^= *state << 17;
-    *state % below
+    Ok((percentile(&late, 500), percentile(&late, 990)))
 }
 
 fn rate(count: u64, took: Duration) -> f64 {

@@ -96,33 +96,43 @@ pub(super) async fn run_lane(
         for delivery in claimed {
             calls.spawn(attempt(shared.clone(), Arc::clone(&current), delivery));
         }
-        let next_look = tokio::time::sleep(pause(&state, now, shared.settings.poll));
-        tokio::pin!(next_look);
-        // A call that ended frees no viewer's next before that is written down: until then there is nothing new to claim.
-        loop {
-            tokio::select! {
-                Some(ended) = calls.join_next() => {
-                    // Those that ended by now as well are written down with it.
-                    let mut next = Some(ended);
-                    while let Some(ended) = next {
-                        let (verdict, settled) = ended.unwrap_or(FAULT);
-                        state.learn(verdict, (shared.clock)());
-                        if let Some(settled) = settled {
-                            settling.push(settled);
-                        }
-                        next = calls.try_join_next();
+        let next_look = pause(&state, now, shared.settings.poll);
+        until_claimable(&shared, (&mut state, &mut calls, &mut settling), next_look, &stop).await;
+    }
+}
+
+/// Waits until there may be something to claim: what became of calls was written down, `next_look` has passed, or `stop`. A call that
+/// ended frees no viewer's next before that is written down.
+async fn until_claimable(
+    shared: &Shared,
+    (state, calls, settling): (&mut LaneState, &mut JoinSet<(Verdict, Option<Settled>)>, &mut Settling),
+    next_look: Duration,
+    stop: &CancellationToken,
+) {
+    // What became due in the meantime does not wait for what is under way.
+    let next_look = tokio::time::sleep(next_look);
+    tokio::pin!(next_look);
+    loop {
+        tokio::select! {
+            Some(ended) = calls.join_next() => {
+                // Those that ended by now as well are written down with it.
+                let mut next = Some(ended);
+                while let Some(ended) = next {
+                    let (verdict, settled) = ended.unwrap_or(FAULT);
+                    state.learn(verdict, (shared.clock)());
+                    if let Some(settled) = settled {
+                        settling.push(settled);
                     }
-                    settling.begin();
-                    if settling.len() > 0 {
-                        continue;
-                    }
+                    next = calls.try_join_next();
                 }
-                Some(()) = settling.written() => settling.begin(),
-                // What became due in the meantime does not wait for what is under way.
-                () = &mut next_look => {}
-                () = stop.cancelled(), if !stop.is_cancelled() => {}
+                settling.begin();
+                if settling.len() == 0 {
+                    return;
+                }
             }
-            break;
+            Some(()) = settling.written() => return settling.begin(),
+            () = &mut next_look => return,
+            () = stop.cancelled(), if !stop.is_cancelled() => return,
         }
     }
 }

@@ -86,8 +86,23 @@ struct Numbered {
     body: String,
 }
 
-/// One statement for all of them where each costs a round trip.
-async fn insert(tx: &mut Tx, brand: &str, changes: Vec<Numbered>) -> Result<(), StoreError> {
+/// Keeps everybody else from numbering a brand's changes until the transaction ends. Returns the latest number.
+async fn lock_head(tx: &mut Tx, brand: &str) -> Result<i64, StoreError> {
+    let make = "INSERT INTO feed_head (brand, sequence) VALUES ($1, 0) ON CONFLICT (brand) DO NOTHING";
+    let head = tx.sql(&HEAD);
+    Ok(on_tx!(tx, |connection| {
+        sqlx::query(make).bind(brand).execute(&mut *connection).await?;
+        sqlx::query_scalar(head).bind(brand).fetch_one(connection).await?
+    }))
+}
+
+/// Writes down changes that follow the head, and moves it to the last of them: one statement for all where each costs a round trip.
+async fn append(tx: &mut Tx, brand: &str, changes: Vec<Numbered>) -> Result<(), StoreError> {
+    let Some(last) = changes.last().map(|one| one.sequence) else { return Ok(()) };
+    on_tx!(&mut *tx, |connection| {
+        let query = sqlx::query("UPDATE feed_head SET sequence = $2 WHERE brand = $1").bind(brand).bind(last);
+        query.execute(connection).await?;
+    });
     match tx {
         Tx::Postgres(tx) => {
             let query = sqlx::query(CHANGES)
@@ -121,12 +136,7 @@ impl BrandStore<'_> {
     pub async fn number_changes(&self, limit: u32, render: &RenderChange<'_>) -> Result<u64, StoreError> {
         let brand = self.brand.as_str();
         let mut tx = self.begin().await?;
-        let head = tx.sql(&HEAD);
-        let make = "INSERT INTO feed_head (brand, sequence) VALUES ($1, 0) ON CONFLICT (brand) DO NOTHING";
-        let mut sequence: i64 = on_tx!(&mut tx, |connection| {
-            sqlx::query(make).bind(brand).execute(&mut *connection).await?;
-            sqlx::query_scalar(head).bind(brand).fetch_one(connection).await?
-        });
+        let mut sequence = lock_head(&mut tx, brand).await?;
         let marks: Vec<MarkColumns> = on_tx!(&mut tx, |connection| {
             sqlx::query_as(MARKS).bind(brand).bind(i64::from(limit)).fetch_all(connection).await?
         });
@@ -140,14 +150,9 @@ impl BrandStore<'_> {
             let (change, body) = render(sequence.unsigned_abs(), &subject)?;
             numbered.push(Numbered { sequence, change, viewer: subject.viewer, at_ms: subject.at.millis(), body });
         }
-        insert(&mut tx, brand, numbered).await?;
+        append(&mut tx, brand, numbered).await?;
         let (taken, unmark) = (ids.len() as u64, tx.sql(&UNMARK));
         on_tx!(&mut tx, |connection| {
-            sqlx::query("UPDATE feed_head SET sequence = $2 WHERE brand = $1")
-                .bind(brand)
-                .bind(sequence)
-                .execute(&mut *connection)
-                .await?;
             sqlx::query(unmark).bind(Numbers(ids)).execute(connection).await?;
         });
         tx.commit().await?;
@@ -173,13 +178,8 @@ impl BrandStore<'_> {
         let once = "INSERT INTO weekly_report (brand, until, sequence, at_ms) VALUES ($1, $2, $3, $4)
             ON CONFLICT DO NOTHING";
         let mut tx = self.begin().await?;
-        let head = tx.sql(&HEAD);
-        let make = "INSERT INTO feed_head (brand, sequence) VALUES ($1, 0) ON CONFLICT (brand) DO NOTHING";
         // The head's lock: whoever numbers changes waits, and of two who tell the same week one comes too late.
-        let sequence: i64 = on_tx!(&mut tx, |connection| {
-            sqlx::query(make).bind(brand).execute(&mut *connection).await?;
-            sqlx::query_scalar::<_, i64>(head).bind(brand).fetch_one(connection).await? + 1
-        });
+        let sequence = lock_head(&mut tx, brand).await? + 1;
         let noted = on_tx!(&mut tx, |connection| {
             let query = sqlx::query(once).bind(brand).bind(until).bind(sequence).bind(now.millis());
             query.execute(connection).await?.rows_affected()
@@ -188,23 +188,8 @@ impl BrandStore<'_> {
             return Ok(false);
         }
         let (change, body) = render(sequence.unsigned_abs())?;
-        on_tx!(&mut tx, |connection| {
-            sqlx::query(CHANGE)
-                .bind(brand)
-                .bind(sequence)
-                .bind(change)
-                .bind("")
-                .bind("")
-                .bind(now.millis())
-                .bind(body)
-                .execute(&mut *connection)
-                .await?;
-            sqlx::query("UPDATE feed_head SET sequence = $2 WHERE brand = $1")
-                .bind(brand)
-                .bind(sequence)
-                .execute(connection)
-                .await?;
-        });
+        let nobody = ViewerKey { account: AccountId::new(""), viewer: ViewerId::new("") };
+        append(&mut tx, brand, vec![Numbered { sequence, change, viewer: nobody, at_ms: now.millis(), body }]).await?;
         tx.commit().await?;
         Ok(true)
     }
