@@ -82,7 +82,7 @@ start_postgres() {
     cd "$dir"
     [ -e "$POSTGRES_DATA" ] || as_postgres "$POSTGRES_BIN/initdb" -D "$dir/data" -U afterglow -A trust --no-sync >"$dir/out" 2>&1
     as_postgres "$POSTGRES_BIN/pg_ctl" -D "$dir/data" -w -t 60 -l "$dir/log" \
-      -o "-p $POSTGRES_PORT -c listen_addresses=127.0.0.1 -c unix_socket_directories=$dir -c max_connections=200" start >>"$dir/out" 2>&1
+      -o "-p $POSTGRES_PORT -c listen_addresses=127.0.0.1 -c unix_socket_directories=$dir -c max_connections=200 ${AFTERGLOW_TEST_POSTGRES_OPTIONS:-}" start >>"$dir/out" 2>&1
   ) || { cat "$dir/out" >&2; return 1; }
   export AFTERGLOW_TEST_DATABASE_URL="postgres://afterglow@127.0.0.1:$POSTGRES_PORT/postgres"
 }

@@ -21,6 +21,7 @@
 //! | `reader` | spam and abuse are flagged, and who needs a person gets one |
 //! | `relay` | publishes what a process that died left in the outbox |
 //! | `retention` | removes what brands no longer want to keep |
+//! | `statistics` | keeps a young database's figures of its tables fresh |
 
 mod decayed;
 mod explain;
@@ -36,6 +37,7 @@ mod rulebooks;
 mod service;
 mod standing;
 mod state;
+mod statistics;
 mod whatif;
 
 pub use decayed::DecayedSum;

@@ -50,6 +50,8 @@ pub struct Scorer {
 const LINKS: usize = 127;
 /// Batches whose wishes may wait to be published.
 const BATCHES_TO_PUBLISH: usize = 8;
+/// How long what exceeds a brand's quota is gathered: in few large batches it takes little from those who keep to theirs.
+const GATHER_OVERFLOW: Duration = Duration::from_millis(200);
 
 /// Wishes that are in the store and are to be published.
 type Written = mpsc::Sender<Vec<OutboxRow>>;
@@ -97,28 +99,29 @@ impl Scorer {
             Reader::new(scorer.store.clone(), Arc::clone(&scorer.bus), clock, scorer.rulebooks.clone());
         // A loop for each lane: what exceeds a brand's quota is never in front of what does not. One that fails takes the
         // other along.
-        let lane = async |lane, workers, to_read| {
-            let ended = scorer.work(lane, workers, to_read, &stop).await;
+        let lane = async |lane, (workers, wait), to_read| {
+            let ended = scorer.work(lane, (workers, wait), to_read, &stop).await;
             stop.cancel();
             ended
         };
-        let within = lane(Lane::Interactions, usize::from(scorer.workers.max(1)), to_read.clone());
-        let beyond = lane(Lane::Overflow, 1, to_read); // the reader ends with the last of those who leave it something
+        let within = lane(Lane::Interactions, (usize::from(scorer.workers.max(1)), scorer.batch_wait), to_read.clone());
+        let beyond = lane(Lane::Overflow, (1, scorer.batch_wait.max(GATHER_OVERFLOW)), to_read); // the reader ends with the last of those who leave it something
         let reading = reader.run(&stop);
         let relay = relay::run(scorer.store.clone(), &*scorer.bus, Arc::clone(&scorer.clock), stop.clone());
         let orphans = crate::orphans::run(&scorer.store, &scorer.clock, scorer.park_ms, &stop);
         let reviews = review::run(&scorer.store, &scorer.clock, &scorer.rulebooks, &stop);
+        let statistics = crate::statistics::run(&scorer.store, &stop);
         let rules = scorer.rulebooks.keep_fresh(&scorer.store, &scorer.clock, scorer.rules_refresh, &stop);
-        let (within, beyond, (), (), (), (), ()) =
-            tokio::join!(within, beyond, reading, relay, orphans, reviews, rules);
+        let (within, beyond, (), (), (), (), (), ()) =
+            tokio::join!(within, beyond, reading, relay, orphans, reviews, statistics, rules);
         within.and(beyond)
     }
 
-    /// Takes one lane, with so many workers.
+    /// Takes one lane, with so many workers, and waits so long for a batch to fill.
     async fn work(
         self: &Arc<Self>,
         lane: Lane,
-        workers: usize,
+        (workers, wait): (usize, Duration),
         to_read: ToRead,
         stop: &CancellationToken,
     ) -> Result<(), ScorerError> {
@@ -143,7 +146,7 @@ impl Scorer {
                 .collect();
             drop(after);
             let dispatched = async {
-                while let Some(batch) = stop.run_until_cancelled(consumer.next_batch(held, self.batch_wait)).await {
+                while let Some(batch) = stop.run_until_cancelled(consumer.next_batch(held, wait)).await {
                     match batch {
                         Ok(batch) => dispatch(batch, &shards, &*settler).await,
                         Err(BusError::Closed) => break,

@@ -50,6 +50,11 @@ use turns::Turns;
 /// Messages of an account that may go out at once after a quiet time.
 const SEND_BURST: u32 = 10;
 
+/// The last quarter of the places in which intents are judged and sent is kept for accounts that have less than that.
+const PARTS: usize = 4;
+/// And the second half of the store's: there a place is short, and whoever waits for one behind a flood waits for all of it.
+const STORE_PARTS: usize = 2;
+
 /// What the responder is given.
 pub struct ResponderOptions {
     /// Where state lives.
@@ -124,6 +129,8 @@ pub struct Responder {
     desks: Desks,
     drafter: Option<Arc<Drafter>>,
     turns: Turns,
+    /// Of those that hold a place, who is at the store.
+    store_turns: Turns,
     concurrency: u16,
     sweep_every: Duration,
     lease_ms: i64,
@@ -147,13 +154,14 @@ impl Responder {
             desks: Desks::default(),
             drafter: options.drafter,
             tokens: Tokens::new(store.clone(), keyring, Arc::clone(&clock)),
+            store_turns: Turns::new(store.transactions_at_once(), STORE_PARTS),
             store,
             bus,
             graph,
             clock,
             holder: options.holder,
             policy,
-            turns: Turns::new(usize::from(concurrency)),
+            turns: Turns::new(usize::from(concurrency), PARTS),
             concurrency,
             sweep_every: options.sweep_every,
             lease_ms: i64::try_from(lease.as_millis()).unwrap_or(i64::MAX),

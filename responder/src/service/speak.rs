@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use super::pace::Room;
+use super::turns::Turn;
 use super::{Responder, drafting};
 use crate::policy::POLICY_VERSION;
 use crate::words::prepare;
@@ -45,8 +46,11 @@ pub(super) async fn speak(
         let Some(room_at) = room(responder, intent, stop).await? else { return Ok(Spoken::NotNow) };
         let waiting =
             if intent.step > 0 { responder.backlog.waiting(&*responder.bus, &responder.clock).await } else { 0 };
+        // The token first: what can fail without a doubt fails before there can be one. With it, the send starts with the verdict.
+        let token = responder.tokens.of(&intent.account).await;
         let now = (responder.clock)();
-        let terms = JudgeTerms { policy_version: POLICY_VERSION, now, lease_ms: responder.lease_ms };
+        let start = token.is_ok() && !stop.is_cancelled();
+        let terms = JudgeTerms { policy_version: POLICY_VERSION, now, lease_ms: responder.lease_ms, start };
         let mut to_draft = None;
         let judge = |case: &mut Case| {
             let (decision, message) = judged(intent, case, &Beside { now, room_at, waiting }, responder);
@@ -55,7 +59,10 @@ pub(super) async fn speak(
             }
             (decision, message)
         };
-        let reservation = match responder.store.judge(intent, terms, judge).await? {
+        let place = at_store(responder, intent).await;
+        let judged = responder.store.judge(intent, terms, judge).await?;
+        drop(place);
+        let reservation = match judged {
             Judged::Already(_) => return Ok(Spoken::Settled),
             Judged::Decided(decision) => {
                 count(&decision);
@@ -65,18 +72,35 @@ pub(super) async fn speak(
                     _ => return Ok(Spoken::Settled),
                 }
             }
+            Judged::Started(reservation) => {
+                count(&Decision::send());
+                call(responder, intent, &reservation, token).await;
+                return Ok(Spoken::Settled);
+            }
             Judged::Reserved(reservation) => reservation,
         };
         count(&Decision::send());
         if stop.is_cancelled() {
             return Ok(Spoken::NotNow); // the reservation runs out, and the sweep judges anew
         }
-        match call(responder, intent, &reservation).await? {
-            Start::Go | Start::Gone => return Ok(Spoken::Settled),
+        match responder.store.start_send(&reservation, (responder.clock)(), responder.lease_ms).await? {
+            Start::Go => {
+                call(responder, intent, &reservation, token).await;
+                return Ok(Spoken::Settled);
+            }
+            Start::Gone => return Ok(Spoken::Settled),
             Start::Fenced => {} // a stop or a hand-over came in between: judge anew, with what is known now
         }
     }
     Ok(Spoken::Settled)
+}
+
+/// A place at the store. What a person writes never stands aside.
+async fn at_store(responder: &Responder, intent: &Intent) -> Turn {
+    match intent.person {
+        Some(_) => responder.store_turns.take_any(&intent.account).await,
+        None => responder.store_turns.take(&intent.account).await,
+    }
 }
 
 /// Takes room and waits for it, if it is near. Says when to ask again, if it is not; `None` if we are stopping.
@@ -135,22 +159,15 @@ fn count(decision: &Decision) {
     metrics::counter!("afterglow_decisions_total", "verdict" => verdict, "reason" => reason).increment(1);
 }
 
-/// Starts the send and calls Meta. Whatever comes back is written down; nothing here calls twice.
-async fn call(responder: &Responder, intent: &Intent, reservation: &Reservation) -> Result<Start, StoreError> {
-    // The token before the start: what can fail without a doubt fails before there can be one.
-    let token = responder.tokens.of(&reservation.account).await;
-    let now = (responder.clock)();
-    let start = responder.store.start_send(reservation, now, responder.lease_ms).await?;
-    if start != Start::Go {
-        return Ok(start);
-    }
+/// Calls Meta, for a send that is started. Whatever comes back is written down; nothing here calls twice.
+async fn call(responder: &Responder, intent: &Intent, reservation: &Reservation, token: Result<Token, TokenError>) {
     let outcome = match token {
         Ok(token) => ask(responder, &token, reservation, intent).await,
         Err(error) => without_token(responder, &error, reservation).await,
     };
     metrics::counter!("afterglow_sends_total", "outcome" => name(&outcome)).increment(1);
+    let _place = at_store(responder, intent).await;
     finish(responder, reservation, &outcome).await;
-    Ok(Start::Go)
 }
 
 async fn ask(responder: &Responder, token: &Token, reservation: &Reservation, intent: &Intent) -> SendOutcome {

@@ -6,9 +6,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use afterglow_domain::AccountId;
 use tokio::sync::Notify;
 
-/// The last of so many parts of all places is kept for accounts that have less than such a part.
-const PARTS: usize = 4;
-
 /// The places of a process.
 #[derive(Debug, Clone)]
 pub(super) struct Turns {
@@ -31,8 +28,9 @@ pub(super) struct Turn {
 }
 
 impl Turns {
-    pub(super) fn new(places: usize) -> Self {
-        let part = (places / PARTS).max(1);
+    /// The last of `parts` parts of all places is kept for accounts that have less than such a part.
+    pub(super) fn new(places: usize, parts: usize) -> Self {
+        let part = (places / parts.max(1)).max(1);
         let places = Places { free: places, taken: HashMap::new() };
         Self { part, places: Arc::new(Mutex::new(places)), freed: Arc::default() }
     }
@@ -109,7 +107,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_last_part_is_kept_for_those_who_have_less() {
-        let (turns, loud, calm) = (Turns::new(8), AccountId::new("loud"), AccountId::new("calm"));
+        let (turns, loud, calm) = (Turns::new(8, 4), AccountId::new("loud"), AccountId::new("calm"));
         let mut held: Vec<Turn> = std::iter::from_fn(|| turns.try_take(&loud)).collect();
         assert_eq!(held.len(), 6);
         let of_calm = turns.try_take(&calm);
@@ -123,7 +121,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_is_past_their_part_waits_until_a_place_is_free() {
-        let (turns, loud) = (Turns::new(4), AccountId::new("loud"));
+        let (turns, loud) = (Turns::new(4, 4), AccountId::new("loud"));
         let mut held: Vec<Turn> = std::iter::from_fn(|| turns.try_take(&loud)).collect();
         let waiting = turns.take(&loud);
         tokio::pin!(waiting);
@@ -135,7 +133,7 @@ mod tests {
 
     #[tokio::test]
     async fn one_place_is_enough() {
-        let (turns, only) = (Turns::new(1), AccountId::new("only"));
+        let (turns, only) = (Turns::new(1, 4), AccountId::new("only"));
         let turn = turns.try_take(&only);
         assert!(turn.is_some() && turns.try_take(&only).is_none());
         drop(turn);

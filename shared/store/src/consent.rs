@@ -76,23 +76,38 @@ pub(crate) async fn lock_fence(
     viewer: &ViewerId,
     now: Timestamp,
 ) -> Result<Fence, StoreError> {
-    let lock = tx.sql(&LOCK);
-    let fence: Option<Fence> = on_tx!(tx, |connection| {
+    if let Some(fence) = lock_made(tx, brand, account, viewer).await? {
+        return Ok(fence);
+    }
+    on_tx!(&mut *tx, |connection| {
         sqlx::query(MAKE)
             .bind(account.as_str())
             .bind(viewer.as_str())
             .bind(brand.as_str())
             .bind(now.millis())
-            .execute(&mut *connection)
+            .execute(connection)
             .await?;
+    });
+    let made = lock_made(tx, brand, account, viewer).await?;
+    made.ok_or_else(|| StoreError::OtherBrand { account: account.to_string() })
+}
+
+/// Locks a fence that is there.
+async fn lock_made(
+    tx: &mut Tx,
+    brand: &BrandId,
+    account: &AccountId,
+    viewer: &ViewerId,
+) -> Result<Option<Fence>, StoreError> {
+    let lock = tx.sql(&LOCK);
+    Ok(on_tx!(tx, |connection| {
         sqlx::query_as(lock)
             .bind(account.as_str())
             .bind(viewer.as_str())
             .bind(brand.as_str())
             .fetch_optional(connection)
             .await?
-    });
-    fence.ok_or_else(|| StoreError::OtherBrand { account: account.to_string() })
+    }))
 }
 
 /// Locks the viewer's fence and says whether what they said forbids automated messages.

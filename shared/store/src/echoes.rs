@@ -12,11 +12,12 @@ use crate::engine::{Ids, Sql, Texts, Tx, on_tx, row};
 use crate::{StoreError, consent, sends};
 
 const FIND: Sql = Sql {
-    postgres: "SELECT id, intent, brand, account, viewer, meta_message_id FROM send WHERE id = ANY($1)
-        UNION SELECT id, intent, brand, account, viewer, meta_message_id FROM send WHERE meta_message_id = ANY($2)",
-    sqlite: "SELECT id, intent, brand, account, viewer, meta_message_id FROM send
+    postgres: "SELECT id, intent, brand, account, viewer, status, meta_message_id FROM send WHERE id = ANY($1)
+        UNION SELECT id, intent, brand, account, viewer, status, meta_message_id FROM send
+            WHERE meta_message_id = ANY($2)",
+    sqlite: "SELECT id, intent, brand, account, viewer, status, meta_message_id FROM send
             WHERE id IN (SELECT unhex(value) FROM json_each($1))
-        UNION SELECT id, intent, brand, account, viewer, meta_message_id FROM send
+        UNION SELECT id, intent, brand, account, viewer, status, meta_message_id FROM send
             WHERE meta_message_id IN (SELECT value FROM json_each($2))",
 };
 
@@ -27,6 +28,7 @@ row! {
         brand: String,
         account: String,
         viewer: String,
+        status: String,
         meta_message_id: Option<String>,
     }
 }
@@ -34,6 +36,11 @@ row! {
 impl Candidate {
     fn key(&self) -> ViewerKey {
         ViewerKey { account: AccountId::new(self.account.as_str()), viewer: ViewerId::new(self.viewer.as_str()) }
+    }
+
+    /// Nothing is left to learn from its echo but that it came.
+    fn is_known_sent(&self) -> bool {
+        self.status == "sent" && self.meta_message_id.is_some()
     }
 
     /// Anyone who sends through the account can write any metadata, so the conversation must be the same too.
@@ -65,7 +72,7 @@ pub(crate) async fn settle(tx: &mut Tx, new: &[&Interaction], now: Timestamp) ->
     let mids = Texts(by_mid.keys().map(|mid| (*mid).to_owned()).collect());
     let candidates: Vec<Candidate> =
         on_tx!(&mut *tx, |connection| sqlx::query_as(sql).bind(ids).bind(mids).fetch_all(connection).await?);
-    let mut settled = Vec::new();
+    let (mut settled, mut known) = (Vec::new(), Vec::new());
     let mut fences = BTreeSet::new();
     for candidate in candidates {
         let echo = by_send
@@ -73,6 +80,10 @@ pub(crate) async fn settle(tx: &mut Tx, new: &[&Interaction], now: Timestamp) ->
             .or_else(|| by_mid.get(candidate.meta_message_id.as_deref()?))
             .filter(|(interaction, _)| candidate.is_echoed_by(interaction));
         if let Some((_, message)) = echo {
+            if candidate.is_known_sent() {
+                known.push(candidate.id);
+                continue;
+            }
             fences.insert((candidate.key(), candidate.brand.clone()));
             settled.push((candidate, message));
         }
@@ -86,5 +97,5 @@ pub(crate) async fn settle(tx: &mut Tx, new: &[&Interaction], now: Timestamp) ->
         let send = SendId::from_uuid(candidate.id);
         sends::mark_sent(tx, send, candidate.intent, mid, Some(now), now).await?;
     }
-    Ok(())
+    sends::confirm(tx, known, now).await
 }

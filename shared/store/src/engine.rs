@@ -37,6 +37,16 @@ impl Engine {
         })
     }
 
+    /// A transaction whose commit does not wait for the disk: what it wrote is seen at once, and a database that crashes within
+    /// the next second may have forgotten it. Only for what is found again by itself then. A commit that waits makes all before
+    /// it lasting too, this one included (PostgreSQL, "Asynchronous Commit"). SQLite waits in any case.
+    pub(crate) async fn begin_forgettable(&self) -> Result<Tx, StoreError> {
+        Ok(match self {
+            Engine::Postgres(pool) => Tx::Postgres(pool.begin_with("BEGIN; SET LOCAL synchronous_commit = off").await?),
+            Engine::Sqlite { .. } => self.begin().await?,
+        })
+    }
+
     /// A transaction that only reads, and sees one moment.
     pub(crate) async fn begin_snapshot(&self) -> Result<Tx, StoreError> {
         Ok(match self {

@@ -18,8 +18,10 @@ pub struct JudgeTerms<'a> {
     pub policy_version: &'a str,
     /// The moment of the judgement.
     pub now: Timestamp,
-    /// How long a reserved send waits to be started before it is withdrawn.
+    /// How long a reserved send waits to be started before it is withdrawn, and a started one before its fate is looked for.
     pub lease_ms: i64,
+    /// Whether the send is started with the verdict, in the same transaction: the caller has all that the call to Meta needs.
+    pub start: bool,
 }
 
 /// What came of a judgement.
@@ -29,6 +31,8 @@ pub enum Judged {
     Already(IntentStatus),
     /// The verdict is Send, and the send is reserved for the caller: go on with [`Store::start_send`].
     Reserved(Reservation),
+    /// The verdict is Send, and the send is started, as [`Store::start_send`] would have: call Meta, once and now.
+    Started(Reservation),
     /// The verdict is another, and stored. It may differ from what the policy said where the store knows better: an
     /// interaction that has its answer, or a Send without a text.
     Decided(Decision),
@@ -123,12 +127,18 @@ impl Store {
     {
         let mut tx = self.engine.begin().await?;
         consent::lock_fence(&mut tx, &intent.brand, &intent.account, &intent.viewer, terms.now).await?;
-        insert(&mut tx, intent, terms.now).await?;
-        if let Some(status) = already(&mut tx, intent, terms.now).await? {
-            return Ok(Judged::Already(status)); // nothing was written; the transaction rolls back
+        let mut known_send = false;
+        if !insert(&mut tx, intent, terms.now).await? {
+            let standing = standing(&mut tx, intent).await?;
+            if let Some(status) = standing.already(terms.now)? {
+                return Ok(Judged::Already(status)); // nothing was written; the transaction rolls back
+            }
+            known_send = standing.send_status.is_some();
         }
         let mut case = facts::load(self, &mut tx, intent).await?;
-        sends::withdraw(&mut tx, intent, terms.now).await?;
+        if known_send {
+            sends::withdraw(&mut tx, intent, terms.now).await?;
+        }
 
         let (mut decision, message) = decide(&mut case);
         let facts = case.facts;
@@ -136,7 +146,7 @@ impl Store {
         if decision.verdict == Verdict::Send {
             let message =
                 message.map(|message| OutboundMessage { text: storable(&message.text).into_owned(), ..message });
-            match sends::reserve(&mut tx, intent, message, &facts, terms).await? {
+            match sends::reserve(&mut tx, intent, message, &facts, known_send, terms).await? {
                 Ok(reservation) => reserved = Some(reservation),
                 Err(reason) => decision = Decision::drop(vec![reason]),
             }
@@ -160,7 +170,11 @@ impl Store {
                 .await?;
         });
         tx.commit().await?;
-        Ok(reserved.map_or(Judged::Decided(decision), Judged::Reserved))
+        Ok(match reserved {
+            Some(reservation) if terms.start => Judged::Started(reservation),
+            Some(reservation) => Judged::Reserved(reservation),
+            None => Judged::Decided(decision),
+        })
     }
 
     /// Makes an intent a row before it is judged: whoever has to wait is seen to wait, and is found by others from `due` on if
@@ -237,9 +251,10 @@ impl Store {
     }
 }
 
-pub(crate) async fn insert(tx: &mut Tx, intent: &Intent, now: Timestamp) -> Result<(), StoreError> {
+/// Makes an intent a row that waits to be judged from `due` on. `false` if it is one.
+pub(crate) async fn insert(tx: &mut Tx, intent: &Intent, due: Timestamp) -> Result<bool, StoreError> {
     let body = to_json("intent.body", intent)?;
-    on_tx!(tx, |connection| {
+    Ok(on_tx!(tx, |connection| {
         sqlx::query(INSERT)
             .bind(intent.id.uuid())
             .bind(intent.brand.as_str())
@@ -250,31 +265,36 @@ pub(crate) async fn insert(tx: &mut Tx, intent: &Intent, now: Timestamp) -> Resu
             .bind(intent.cause_kind.as_str())
             .bind(intent.cause_occurred.millis())
             .bind(body)
-            .bind(now.millis())
+            .bind(due.millis())
             .bind(intent.created.millis())
             .bind(i64::from(intent.step))
             .execute(connection)
-            .await?;
-    });
-    Ok(())
+            .await?
+            .rows_affected()
+            == 1
+    }))
 }
 
-/// The status of an intent that is not to be judged now.
-async fn already(tx: &mut Tx, intent: &Intent, now: Timestamp) -> Result<Option<IntentStatus>, StoreError> {
-    let row: Standing =
-        on_tx!(tx, |connection| sqlx::query_as(STANDING).bind(intent.id.uuid()).fetch_one(connection).await?);
-    let status: IntentStatus = from_name("intent.status", &row.status)?;
-    let send = row.send_status.map(|name| from_name::<SendStatus>("send.status", &name)).transpose()?;
-    let ended = match status {
-        IntentStatus::Sent | IntentStatus::Held | IntentStatus::Dropped => true,
-        IntentStatus::Pending | IntentStatus::Sending | IntentStatus::Deferred => false,
-    };
-    let under_way = match send {
-        Some(SendStatus::Sending | SendStatus::Sent | SendStatus::Unknown | SendStatus::Failed) => true,
-        Some(SendStatus::Reserved) => row.lease_until_ms.is_some_and(|until| until > now.millis()),
-        Some(SendStatus::Cancelled) | None => false,
-    };
-    Ok((ended || under_way).then_some(status))
+async fn standing(tx: &mut Tx, intent: &Intent) -> Result<Standing, StoreError> {
+    Ok(on_tx!(tx, |connection| sqlx::query_as(STANDING).bind(intent.id.uuid()).fetch_one(connection).await?))
+}
+
+impl Standing {
+    /// The status of an intent that is not to be judged now.
+    fn already(&self, now: Timestamp) -> Result<Option<IntentStatus>, StoreError> {
+        let status: IntentStatus = from_name("intent.status", &self.status)?;
+        let send = self.send_status.as_deref().map(|name| from_name("send.status", name)).transpose()?;
+        let ended = match status {
+            IntentStatus::Sent | IntentStatus::Held | IntentStatus::Dropped => true,
+            IntentStatus::Pending | IntentStatus::Sending | IntentStatus::Deferred => false,
+        };
+        let under_way = match send {
+            Some(SendStatus::Sending | SendStatus::Sent | SendStatus::Unknown | SendStatus::Failed) => true,
+            Some(SendStatus::Reserved) => self.lease_until_ms.is_some_and(|until| until > now.millis()),
+            Some(SendStatus::Cancelled) | None => false,
+        };
+        Ok((ended || under_way).then_some(status))
+    }
 }
 
 /// Stores a decision. Without a policy version, that of the intent's last decision stays in force.

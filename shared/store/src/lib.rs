@@ -58,6 +58,7 @@
 //! | `hypotheses` | what a brand believes and has not proved |
 //! | `story_labels` | what Stories are for |
 //! | `story_watch` | who answers within a Story's first minutes |
+//! | `statistics` | what PostgreSQL knows of young tables' sizes |
 //! | `totals` | figures for status line and doctor |
 //! | `brand_transfer` | a brand as a whole: written out, taken in elsewhere, removed |
 //! | `brand_scope`, `brand_log`, `decisions` | what a brand's console and API may read: viewers, the log, the ledger of decisions |
@@ -110,6 +111,7 @@ mod second_factor;
 mod sends;
 mod sessions;
 mod shared_work;
+mod statistics;
 mod story_labels;
 mod story_watch;
 mod totals;

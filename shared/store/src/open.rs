@@ -22,6 +22,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Connections that read an SQLite file, at most. Each is a thread, two handles, a page cache, and memory that allocators keep for the
 /// thread as much as it ever needed; what is read is in the system's memory, so more of them than a few answer nothing sooner.
 const SQLITE_READERS: u32 = 4;
+/// One writes; the next ones are made ready meanwhile.
+const SQLITE_AT_ONCE: usize = 4;
 /// The file's name inside the data directory.
 const FILE_NAME: &str = "afterglow.db";
 
@@ -105,6 +107,14 @@ impl Store {
         };
         let (ms,): (i64,) = on_read!(&self.engine, |pool| sqlx::query_as(sql).fetch_one(pool).await?);
         Ok(Timestamp::from_millis(ms))
+    }
+
+    /// How many transactions of one process are worth beginning at once: more only wait for each other.
+    pub fn transactions_at_once(&self) -> usize {
+        match &self.engine {
+            Engine::Postgres(pool) => usize::try_from(pool.options().get_max_connections()).unwrap_or(usize::MAX),
+            Engine::Sqlite { .. } => SQLITE_AT_ONCE,
+        }
     }
 
     /// Waits for what runs, then closes every connection.

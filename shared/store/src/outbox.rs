@@ -126,7 +126,7 @@ impl Store {
         if seqs.is_empty() {
             return Ok(());
         }
-        let mut tx = self.engine.begin().await?;
+        let mut tx = self.engine.begin_forgettable().await?; // one that is there again is published again, and known
         let sql = tx.sql(&DONE);
         on_tx!(&mut tx, |connection| sqlx::query(sql)
             .bind(Numbers(seqs.to_vec()))

@@ -4,7 +4,7 @@ use afterglow_domain::{BrandId, Decision, DerivedId as _, IntentId, PlayId, Reas
 use serde_json::json;
 
 use super::reservation::withdraw_intent;
-use super::{Current, Finished, SendStatus, already, current, end_intent, lock_current, mark_sent};
+use super::{Current, Finished, SendStatus, already, current, end_intent, mark_sent};
 use crate::engine::{Tx, on_tx, storable};
 use crate::intents::record;
 use crate::{Reservation, Store, StoreError, consent, kill_switches};
@@ -120,8 +120,13 @@ impl Store {
         outcome: &SendOutcome,
         now: Timestamp,
     ) -> Result<Finished, StoreError> {
-        let mut tx = self.engine.begin().await?;
-        let Some(current) = lock_current(&mut tx, send, now).await? else { return Ok(Finished::Gone) };
+        // That it went out is told by its echo too, and looked for when nobody told: nothing is lost if it is forgotten.
+        let mut tx = match outcome {
+            SendOutcome::Sent { .. } => self.engine.begin_forgettable().await?,
+            _ => self.engine.begin().await?,
+        };
+        let Some(current) = current(&mut tx, send).await? else { return Ok(Finished::Gone) };
+        current.lock_fence(&mut tx, now).await?; // what may change meanwhile is asked for by each statement below
         let done = match outcome {
             SendOutcome::Sent { message_id } => {
                 mark_sent(&mut tx, send, current.intent, Some(message_id), None, now).await?

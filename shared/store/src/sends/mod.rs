@@ -28,7 +28,7 @@ pub use fate::{Expired, Resolution, UnknownSend};
 pub(crate) use reservation::{release, reserve, withdraw};
 
 use crate::codec::from_name;
-use crate::engine::{Tx, on_tx, row, storable};
+use crate::engine::{Ids, Sql, Tx, on_tx, row, storable};
 use crate::{StoreError, consent};
 
 /// Where a send stands.
@@ -83,6 +83,13 @@ const CONFIRM: &str =
 const END_INTENT: &str = "UPDATE intent SET status = $2, due_ms = $3, updated_ms = $4
     WHERE id = $1 AND status IN ('sending', 'held')";
 
+/// Only of sends that are `sent` and stay so: no lock is needed.
+const CONFIRM_ALL: Sql = Sql {
+    postgres: "UPDATE send SET confirmed_ms = $2 WHERE id = ANY($1) AND confirmed_ms IS NULL",
+    sqlite: "UPDATE send SET confirmed_ms = $2
+        WHERE id IN (SELECT unhex(value) FROM json_each($1)) AND confirmed_ms IS NULL",
+};
+
 /// What went out went out, whatever the intent was thought to be.
 const INTENT_SENT: &str = "UPDATE intent SET status = 'sent', due_ms = NULL, updated_ms = $2 WHERE id = $1";
 
@@ -103,6 +110,13 @@ row! {
 impl Current {
     fn status(&self) -> Result<SendStatus, StoreError> {
         from_name("send.status", &self.status)
+    }
+
+    /// Locks the fence of the send's viewer.
+    async fn lock_fence(&self, tx: &mut Tx, now: Timestamp) -> Result<(), StoreError> {
+        let brand = BrandId::new(self.brand.as_str());
+        let (account, viewer) = (AccountId::new(self.account.as_str()), ViewerId::new(self.viewer.as_str()));
+        consent::lock_fence(tx, &brand, &account, &viewer, now).await.map(drop)
     }
 }
 
@@ -139,6 +153,19 @@ pub(crate) async fn mark_sent(
     }))
 }
 
+/// Notes that sends whose message id is known were echoed.
+pub(crate) async fn confirm(tx: &mut Tx, mut sent: Vec<Uuid>, now: Timestamp) -> Result<(), StoreError> {
+    if sent.is_empty() {
+        return Ok(());
+    }
+    sent.sort_unstable();
+    let sql = tx.sql(&CONFIRM_ALL);
+    on_tx!(tx, |connection| {
+        sqlx::query(sql).bind(Ids(sent)).bind(now.millis()).execute(connection).await?;
+    });
+    Ok(())
+}
+
 async fn end_intent(
     tx: &mut Tx,
     intent: Uuid,
@@ -165,8 +192,7 @@ async fn current(tx: &mut Tx, send: SendId) -> Result<Option<Current>, StoreErro
 /// Locks the fence of a send's viewer, and reads the send under it.
 async fn lock_current(tx: &mut Tx, send: SendId, now: Timestamp) -> Result<Option<Current>, StoreError> {
     let Some(seen) = current(tx, send).await? else { return Ok(None) };
-    let (brand, account) = (BrandId::new(seen.brand), AccountId::new(seen.account));
-    consent::lock_fence(tx, &brand, &account, &ViewerId::new(seen.viewer), now).await?;
+    seen.lock_fence(tx, now).await?;
     current(tx, send).await
 }
 

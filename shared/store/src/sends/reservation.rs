@@ -11,14 +11,14 @@ use crate::{JudgeTerms, Reservation, StoreError, consent};
 const WITHDRAW: &str =
     "UPDATE send SET status = 'cancelled', finished_ms = $2 WHERE intent = $1 AND status = 'reserved'";
 
-const RESERVE_AGAIN: &str = "UPDATE send SET status = 'reserved', text = $2, epoch = $3, attempt = $4,
-        lease_until_ms = $5, reserved_ms = $6, quick_replies = $7, snippet = $8, language = $9, started_ms = NULL,
+const RESERVE_AGAIN: &str = "UPDATE send SET status = $10, text = $2, epoch = $3, attempt = $4,
+        lease_until_ms = $5, reserved_ms = $6, quick_replies = $7, snippet = $8, language = $9, started_ms = $11,
         finished_ms = NULL, error_code = NULL, error_subcode = NULL, error = NULL
     WHERE id = $1 AND status = 'cancelled'";
 
 const RESERVE: &str = "INSERT INTO send (id, text, epoch, attempt, lease_until_ms, reserved_ms, quick_replies, snippet,
-        language, intent, brand, account, viewer, cause, play, by_person, step, status)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, 'reserved')
+        language, status, started_ms, intent, brand, account, viewer, cause, play, by_person, step)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
     ON CONFLICT DO NOTHING";
 
 /// An echo that names the send is in the log: it went out, whatever became of its row. (A database that was restored to an
@@ -55,12 +55,14 @@ pub(super) async fn withdraw_intent(tx: &mut Tx, intent: Uuid, now: Timestamp) -
     Ok(())
 }
 
-/// Reserves the one send of an intent, or says why it cannot be.
+/// Reserves the one send of an intent, or says why it cannot be. `known`: there may be a row of it, that was withdrawn. If the
+/// terms say so, the send is started at once.
 pub(crate) async fn reserve(
     tx: &mut Tx,
     intent: &Intent,
     message: Option<OutboundMessage>,
     facts: &Facts,
+    known: bool,
     terms: JudgeTerms<'_>,
 ) -> Result<Result<Reservation, Reason>, StoreError> {
     let Some(message) = message else { return Ok(Err(Reason::BadText)) };
@@ -78,34 +80,29 @@ pub(crate) async fn reserve(
     }
     let attempt = facts.attempts + 1;
     let until = terms.now.plus(terms.lease_ms).millis();
+    let (status, started) = if terms.start { ("sending", Some(terms.now.millis())) } else { ("reserved", None) };
     // Under the fence nobody else reserves for this viewer; the unique index stands behind that.
     let reserved = on_tx!(tx, |connection| {
-        let again = sqlx::query(RESERVE_AGAIN)
-            .bind(send.uuid())
-            .bind(&message.text)
-            .bind(facts.epoch)
-            .bind(attempt)
-            .bind(until)
-            .bind(terms.now.millis())
-            .bind(&buttons)
-            .bind(snippet)
-            .bind(language)
-            .execute(&mut *connection)
-            .await?
-            .rows_affected();
-        if again == 1 {
+        macro_rules! reserving {
+            ($sql:expr) => {
+                sqlx::query($sql)
+                    .bind(send.uuid())
+                    .bind(&message.text)
+                    .bind(facts.epoch)
+                    .bind(attempt)
+                    .bind(until)
+                    .bind(terms.now.millis())
+                    .bind(&buttons)
+                    .bind(snippet)
+                    .bind(language)
+                    .bind(status)
+                    .bind(started)
+            };
+        }
+        if known && reserving!(RESERVE_AGAIN).execute(&mut *connection).await?.rows_affected() == 1 {
             1
         } else {
-            sqlx::query(RESERVE)
-                .bind(send.uuid())
-                .bind(&message.text)
-                .bind(facts.epoch)
-                .bind(attempt)
-                .bind(until)
-                .bind(terms.now.millis())
-                .bind(&buttons)
-                .bind(snippet)
-                .bind(language)
+            reserving!(RESERVE)
                 .bind(intent.id.uuid())
                 .bind(intent.brand.as_str())
                 .bind(intent.account.as_str())

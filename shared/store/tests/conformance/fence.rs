@@ -5,8 +5,8 @@ use afterglow_store::{Case, Judged, SendStatus, Start};
 use tokio::sync::Barrier;
 
 use crate::given::{
-    Given, LEASE_MS, NOW, apply, at, change, control, intent_for, judge, key, lumen, message, on_both, ready, reserve,
-    send_status,
+    Given, LEASE_MS, NOW, apply, at, change, control, intent_for, judge, judge_and_start, key, lumen, message, on_both,
+    ready, reserve, send_status,
 };
 
 on_both!(
@@ -30,16 +30,22 @@ async fn nothing_starts_after_an_opt_out_was_recorded(given: Given) {
         apply(&given.store, std::slice::from_ref(&cause)).await;
         let intent = Arc::new(intent_for(&cause));
         let barrier = Arc::new(Barrier::new(2));
-        // Half of the races begin at the judgement, half between reservation and start.
-        let reserved = if race % 2 == 0 { Some(reserve(&given.store, &intent, NOW).await) } else { None };
+        // A third of the races begin at the judgement, a third between reservation and start, and in a third these are one.
+        let reserved = if race % 3 == 0 { Some(reserve(&given.store, &intent, NOW).await) } else { None };
+        let at_once = race % 3 == 1;
         let sender = tokio::spawn({
             let (store, intent, barrier) = (given.store.clone(), Arc::clone(&intent), Arc::clone(&barrier));
             async move {
                 barrier.wait().await;
                 let reservation = match reserved {
                     Some(reservation) => reservation,
-                    None => match judge(&store, &intent, NOW).await {
+                    None => match if at_once {
+                        judge_and_start(&store, &intent, NOW).await
+                    } else {
+                        judge(&store, &intent, NOW).await
+                    } {
                         Judged::Reserved(reservation) => reservation,
+                        Judged::Started(_) => return Start::Go,
                         Judged::Decided(decision) => {
                             assert_eq!(decision.reasons, [Reason::OptedOut]);
                             return Start::Fenced;

@@ -241,7 +241,7 @@ pub(crate) fn intent_for(cause: &Interaction) -> Intent {
 }
 
 pub(crate) fn terms(now: Timestamp) -> JudgeTerms<'static> {
-    JudgeTerms { policy_version: "policy-7", now, lease_ms: LEASE_MS }
+    JudgeTerms { policy_version: "policy-7", now, lease_ms: LEASE_MS, start: false }
 }
 
 /// A policy that only minds what the viewer said.
@@ -255,6 +255,12 @@ pub(crate) fn unless_told_to_stop(case: &mut Case) -> (Decision, Option<Outbound
 
 pub(crate) async fn judge(store: &Store, intent: &Intent, now: Timestamp) -> Judged {
     store.judge(intent, terms(now), unless_told_to_stop).await.unwrap()
+}
+
+/// Judges, and starts the send with the verdict.
+pub(crate) async fn judge_and_start(store: &Store, intent: &Intent, now: Timestamp) -> Judged {
+    let terms = JudgeTerms { start: true, ..terms(now) };
+    store.judge(intent, terms, unless_told_to_stop).await.unwrap()
 }
 
 pub(crate) async fn reserve(store: &Store, intent: &Intent, now: Timestamp) -> Reservation {

@@ -29,4 +29,5 @@ mod schema;
 mod sealed;
 mod sends;
 mod shared_work;
+mod statistics;
 mod walls;

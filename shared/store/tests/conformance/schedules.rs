@@ -3,7 +3,9 @@
 use afterglow_domain::{ConsentState, Intent};
 use afterglow_store::{Finished, Judged, Reservation, Resolution, SendStatus, Start};
 
-use crate::given::{Given, LEASE_MS, apply, at, change, intent_for, judge, message, on_both, ready, send_status};
+use crate::given::{
+    Given, LEASE_MS, apply, at, change, intent_for, judge, judge_and_start, message, on_both, ready, send_status,
+};
 use crate::sends::{busy, refused, sent, unknown};
 
 on_both!(no_schedule_sends_twice);
@@ -55,7 +57,15 @@ async fn take_a_step(
 ) -> Result<(), String> {
     let (store, send, now) = (&given.store, intent.send_id(), at(now));
     match dice.roll(12) {
-        0..=2 => {
+        0 => {
+            if let Judged::Started(_) = judge_and_start(store, intent, now).await {
+                if outside.out || outside.stopped {
+                    return Err("judged and started though a message is out, or the viewer said stop".into());
+                }
+                outside.out = true;
+            }
+        }
+        1..=2 => {
             if let Judged::Reserved(reservation) = judge(store, intent, now).await {
                 if outside.out || outside.stopped {
                     return Err("reserved though a message is out, or the viewer said stop".into());

@@ -1,19 +1,20 @@
 use std::sync::Arc;
 
 use afterglow_domain::{
-    AccountId, Body, Decision, DerivedId, Intent, IntentId, IntentStatus, Message, OutboundMessage, Reason, SendId,
-    Verdict,
+    AccountId, Body, ConsentState, Decision, DerivedId, Intent, IntentId, IntentStatus, Message, OutboundMessage,
+    Reason, SendId, Verdict,
 };
 use afterglow_store::{Expired, Finished, Judged, Resolution, SendOutcome, SendStatus, Start};
 
 use crate::given::{
-    Given, LEASE_MS, NOW, apply, at, intent_for, judge, key, lumen, message, on_both, ready, reserve, send_status,
-    terms,
+    Given, LEASE_MS, NOW, apply, at, change, intent_for, judge, judge_and_start, key, lumen, message, on_both, ready,
+    reserve, send_status, terms,
 };
 
 on_both!(
     one_intent_is_reserved_by_one_of_many,
     one_cause_has_one_answer,
+    a_send_starts_with_its_verdict,
     a_reservation_that_nobody_starts_is_judged_again,
     a_start_that_nobody_finishes_is_never_repeated,
     a_status_moves_one_way_only,
@@ -73,7 +74,7 @@ async fn one_intent_is_reserved_by_one_of_many(given: Given) {
                             assert_eq!(status, IntentStatus::Sending);
                             0
                         }
-                        Judged::Decided(decision) => panic!("{decision:?}"),
+                        other => panic!("{other:?}"),
                     }
                 })
             })
@@ -107,7 +108,7 @@ async fn one_cause_has_one_answer(given: Given) {
                 assert_eq!(decision, Decision::drop(vec![Reason::AlreadyAnswered]));
                 answered += 1;
             }
-            Judged::Already(status) => panic!("{status:?}"),
+            other => panic!("{other:?}"),
         }
     }
     assert_eq!(answered, 7);
@@ -122,6 +123,59 @@ async fn one_cause_has_one_answer(given: Given) {
         given.store.finish_send(reservation.send, &sent("m.1"), NOW).await.unwrap(),
         Finished::Already(SendStatus::Failed)
     );
+}
+
+async fn a_send_starts_with_its_verdict(given: Given) {
+    ready(&given).await;
+    let cause = message("1", 1);
+    apply(&given.store, std::slice::from_ref(&cause)).await;
+    let intent = Arc::new(intent_for(&cause));
+    // Many at once, some of which would only reserve: one has it.
+    let tasks: Vec<_> = (0..8)
+        .map(|n| {
+            let (store, intent) = (given.store.clone(), Arc::clone(&intent));
+            tokio::spawn(async move {
+                if n < 6 { judge_and_start(&store, &intent, NOW).await } else { judge(&store, &intent, NOW).await }
+            })
+        })
+        .collect();
+    let (mut held, mut already) = (Vec::new(), 0);
+    for task in tasks {
+        match task.await.unwrap() {
+            Judged::Already(status) => {
+                assert_eq!(status, IntentStatus::Sending);
+                already += 1;
+            }
+            other => held.push(other),
+        }
+    }
+    assert_eq!((held.len(), already), (1, 7));
+    let reservation = match held.pop().unwrap() {
+        Judged::Started(reservation) => reservation,
+        Judged::Reserved(reservation) => {
+            assert_eq!(given.store.start_send(&reservation, NOW, LEASE_MS).await.unwrap(), Start::Go);
+            reservation
+        }
+        other => panic!("{other:?}"),
+    };
+    // What is started is started, for whoever holds the reservation.
+    assert_eq!(send_status(&given.store, &intent).await, Some(SendStatus::Sending));
+    assert_eq!(given.store.start_send(&reservation, NOW, LEASE_MS).await.unwrap(), Start::Gone);
+    // Refused for now: the same send is begun again, as another attempt.
+    assert_eq!(given.store.finish_send(reservation.send, &busy(), NOW).await.unwrap(), Finished::Done);
+    let Judged::Started(second) = judge_and_start(&given.store, &intent, at(60_000)).await else { panic!("not begun") };
+    assert_eq!((second.send, second.attempt), (reservation.send, 2));
+    // Nobody tells what became of it: it is never begun again.
+    let late = at(60_000 + LEASE_MS);
+    assert_eq!(given.store.expire_leases(late).await.unwrap(), Expired { released: 0, unknown: 1 });
+    assert_eq!(given.store.unknown_sends(10).await.unwrap()[0].started, Some(at(60_000)));
+    assert_eq!(judge_and_start(&given.store, &intent, late).await, Judged::Already(IntentStatus::Sending));
+    // And after a stop there is nothing to start.
+    let cause = message("2", 1);
+    apply(&given.store, std::slice::from_ref(&cause)).await;
+    given.store.record_consent(&change("2", ConsentState::OptedOut, 1), NOW).await.unwrap();
+    let judged = judge_and_start(&given.store, &intent_for(&cause), NOW).await;
+    assert_eq!(judged, Judged::Decided(Decision::drop(vec![Reason::OptedOut])));
 }
 
 async fn a_reservation_that_nobody_starts_is_judged_again(given: Given) {
