@@ -12,16 +12,16 @@ use sqlx::Connection as _;
 use tokio_util::sync::CancellationToken;
 
 /// Measure one brand's answers alone, and beside another brand at many times its usual load
-#[derive(clap::Args)]
+#[derive(Clone, clap::Args)]
 pub(crate) struct Arguments {
     /// The release binary to measure
     #[arg(long, default_value = "target/release/afterglow")]
     binary: PathBuf,
-    /// Events a second of the brand that is measured
-    #[arg(long, default_value_t = 50.0)]
+    /// Events a second of the brand that is measured; it keeps to its quota, its echoes included
+    #[arg(long, default_value_t = 30.0)]
     rate: f64,
     /// Events a second of the other brand while it is calm
-    #[arg(long, default_value_t = 5.0)]
+    #[arg(long, default_value_t = 1.0)]
     usual: f64,
     /// How many times as much it has when it is loud
     #[arg(long, default_value_t = 100.0)]
@@ -39,6 +39,9 @@ pub(crate) struct Arguments {
     #[arg(long)]
     unfair: bool,
 }
+
+/// How long traffic flows before anything is measured.
+const WARM_UP_SECONDS: u64 = 10;
 
 struct Measured {
     /// From webhook to send, in ms, sorted.
@@ -64,6 +67,9 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     println!("| the other brand | round | its events/s | answers | p50, ms | p99, ms |");
     println!("| --- | ---: | ---: | ---: | ---: | ---: |");
     let (mut calm, mut loud) = (Vec::new(), Vec::new());
+    // What a process does once, when it has just begun, is no neighbour's doing.
+    let warm_up = Arguments { seconds: WARM_UP_SECONDS, ..arguments.clone() };
+    measure(&installation, &warm_up, (0, 1.0), &mut told).await?;
     for round in 1..=arguments.rounds {
         for (name, times, all) in [("calm", 1.0, &mut calm), ("loud", arguments.times, &mut loud)] {
             let begun = now().millis();

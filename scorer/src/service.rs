@@ -59,6 +59,8 @@ type Written = mpsc::Sender<Vec<OutboxRow>>;
 /// Where a batch goes once it is in the store.
 #[derive(Clone)]
 struct After {
+    /// Where it came from.
+    lane: Lane,
     written: Written,
     to_read: ToRead,
 }
@@ -134,7 +136,7 @@ impl Scorer {
         let (written, to_publish) = mpsc::channel(BATCHES_TO_PUBLISH);
         let publishing = relay::publish_all(&self.store, &*self.bus, to_publish);
         let work = async {
-            let after = After { written, to_read };
+            let after = After { lane, written, to_read };
             let mut tasks = JoinSet::new();
             let shards: Vec<_> = (0..workers)
                 .map(|_| {
@@ -230,22 +232,22 @@ impl Scorer {
         match stop.run_until_cancelled(applying.instrument(batch_span(batch.deliveries))).await? {
             Ok(applied) => {
                 after.to_read.leave(interactions);
-                self.done(batch, applied, settler, &after.written).await;
+                self.done(batch, applied, settler, after).await;
                 None
             }
             Err(error) => Some(error),
         }
     }
 
-    async fn done(&self, batch: &Batch<'_>, applied: Applied, settler: &dyn Settler, written: &Written) {
+    async fn done(&self, batch: &Batch<'_>, applied: Applied, settler: &dyn Settler, after: &After) {
         let tags: Vec<_> = batch.deliveries.iter().map(|delivery| delivery.tag).collect();
         if let Err(error) = settler.ack(&tags).await {
             tracing::warn!(%error, "a batch comes again: it could not be acknowledged");
         }
-        measure(&batch.interactions, &applied, (self.clock)());
+        measure(after.lane, &batch.interactions, &applied, (self.clock)());
         if !applied.outbox.is_empty() {
             // Were nobody there to publish, the relay would find the rows when their lease has run out.
-            let _ = written.send(applied.outbox).await;
+            let _ = after.written.send(applied.outbox).await;
         }
     }
 }
@@ -286,7 +288,7 @@ fn batch_span(batch: &[Delivery]) -> tracing::Span {
     span
 }
 
-fn measure(batch: &[Interaction], applied: &Applied, now: Timestamp) {
+fn measure(lane: Lane, batch: &[Interaction], applied: &Applied, now: Timestamp) {
     metrics::counter!("afterglow_scorer_interactions_total", "outcome" => "accepted").increment(applied.accepted);
     metrics::counter!("afterglow_scorer_interactions_total", "outcome" => "duplicate").increment(applied.duplicates);
     metrics::counter!("afterglow_scorer_intents_total").increment(applied.outbox.len() as u64);
@@ -294,7 +296,8 @@ fn measure(batch: &[Interaction], applied: &Applied, now: Timestamp) {
     {
         metrics::histogram!("afterglow_scorer_batch_size").record(batch.len() as f64);
         if let Some(oldest) = batch.iter().map(|interaction| interaction.received).min() {
-            metrics::histogram!("afterglow_scorer_lag_seconds").record(now.since(oldest).max(0) as f64 / 1000.0);
+            metrics::histogram!("afterglow_scorer_lag_seconds", "lane" => lane.as_str())
+                .record(now.since(oldest).max(0) as f64 / 1000.0);
         }
     }
 }

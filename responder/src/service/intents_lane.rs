@@ -7,6 +7,7 @@ use afterglow_bus::{BusError, Delivery, Lane, Settler};
 use afterglow_domain::Intent;
 use afterglow_runtime::error_chain;
 use afterglow_runtime::traces::{SPANS, follow};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
@@ -14,9 +15,15 @@ use tracing::Instrument as _;
 use super::speak::{Spoken, speak};
 use super::{Responder, ResponderError};
 
+/// Intents that may wait here for their account's turn; more of them are made rows, and wait in the store.
+const WAITING_MAX: u16 = 256;
+/// So many of an account may wait here in any case.
+const WAITING_ANYWAY: usize = 16;
+
 pub(super) async fn run(responder: &Arc<Responder>, stop: &CancellationToken) -> Result<(), ResponderError> {
     let failed = |source| ResponderError::Consume { lane: Lane::Intents.as_str(), source };
-    let prefetch = responder.concurrency.saturating_mul(2);
+    let prefetch = responder.concurrency.saturating_mul(2).saturating_add(WAITING_MAX);
+    let waiting = Arc::new(Semaphore::new(usize::from(WAITING_MAX)));
     let mut consumer = responder.bus.consume(Lane::Intents, prefetch).await.map_err(failed)?;
     let settler = consumer.settler();
     let mut under_way = JoinSet::new();
@@ -37,18 +44,25 @@ pub(super) async fn run(responder: &Arc<Responder>, stop: &CancellationToken) ->
                 }
             };
             // One account's flood takes no place that others need; what a person writes never stands aside.
-            let turn = match responder.turns.try_take(&intent.account) {
-                Some(turn) => turn,
-                None if intent.person.is_some() => responder.turns.take_any(&intent.account).await,
-                None => {
+            let turn = responder.turns.try_take(&intent.account);
+            let mut stands = None;
+            if turn.is_none() && intent.person.is_none() && responder.turns.in_line(&intent.account) >= WAITING_ANYWAY {
+                stands = Arc::clone(&waiting).try_acquire_owned().ok();
+                if stands.is_none() {
                     later.push((delivery, intent));
                     continue;
                 }
-            };
+            }
             let (responder, settler, stop) = (Arc::clone(responder), Arc::clone(&settler), stop.clone());
             under_way.spawn(async move {
+                let turn = match turn {
+                    Some(turn) => Some(turn),
+                    None if intent.person.is_some() => Some(responder.turns.take_any(&intent.account).await),
+                    None => stop.run_until_cancelled(responder.turns.take(&intent.account)).await,
+                };
+                drop(stands);
+                let Some(_turn) = turn else { return }; // stopping: it comes again
                 take(&responder, (delivery, intent), &*settler, &stop).await;
-                drop(turn);
             });
             while under_way.try_join_next().is_some() {}
         }

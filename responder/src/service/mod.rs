@@ -45,15 +45,14 @@ use afterglow_tokens::Tokens;
 use backlog::Backlog;
 use desks::Desks;
 use pace::Pace;
-use turns::Turns;
+use turns::{Shares, Turns};
 
 /// Messages of an account that may go out at once after a quiet time.
 const SEND_BURST: u32 = 10;
 
-/// The last quarter of the places in which intents are judged and sent is kept for accounts that have less than that.
-const PARTS: usize = 4;
-/// And the second half of the store's: there a place is short, and whoever waits for one behind a flood waits for all of it.
-const STORE_PARTS: usize = 2;
+/// Transactions of one account that are at the store at once, at most. Meta lets an account say some 80 messages a second, for
+/// which these are enough; more only take the database's cores from everybody.
+const AT_STORE: usize = 2;
 
 /// What the responder is given.
 pub struct ResponderOptions {
@@ -145,6 +144,8 @@ impl Responder {
     pub fn new(options: ResponderOptions) -> Self {
         let ResponderOptions { store, bus, graph, keyring, clock, policy, concurrency, .. } = options;
         let concurrency = concurrency.max(1);
+        let places = usize::from(concurrency);
+        let at_store = Shares { places: store.transactions_at_once(), part: AT_STORE, most: AT_STORE };
         // A send whose lease runs out is taken for lost: the call must have ended long before.
         let lease = options.send_timeout * 2 + Duration::from_secs(5);
         let pace = Pace::new(store.clone(), Arc::clone(&clock), options.sends_per_second, SEND_BURST);
@@ -154,14 +155,14 @@ impl Responder {
             desks: Desks::default(),
             drafter: options.drafter,
             tokens: Tokens::new(store.clone(), keyring, Arc::clone(&clock)),
-            store_turns: Turns::new(store.transactions_at_once(), STORE_PARTS),
+            store_turns: Turns::new(at_store),
             store,
             bus,
             graph,
             clock,
             holder: options.holder,
             policy,
-            turns: Turns::new(usize::from(concurrency), PARTS),
+            turns: Turns::new(Shares { places, part: places / 4, most: places }),
             concurrency,
             sweep_every: options.sweep_every,
             lease_ms: i64::try_from(lease.as_millis()).unwrap_or(i64::MAX),

@@ -60,8 +60,8 @@ row! {
 const FACTS: &str = "SELECT c.clear_state, c.clear_ms, c.ambiguous_ms, c.epoch, c.app_ms, c.person_ms, c.released_ms,
         v.last_contact_ms, v.username, a.id AS account, a.paused_reason, a.token_sealed IS NOT NULL AS has_token,
         b.name AS brand_name, b.settings, b.document_version, b.time_zone, i.attempts,
-        EXISTS (SELECT 1 FROM send s WHERE s.account = i.account AND s.cause = i.cause AND s.step = i.step
-            AND s.intent <> i.id AND s.status IN ('reserved', 'sending', 'sent', 'unknown')) AS answered,
+        EXISTS (SELECT 1 FROM send s WHERE s.account = i.account AND s.viewer = i.viewer AND s.cause = i.cause
+            AND s.step = i.step AND s.intent <> i.id AND s.status IN ('reserved', 'sending', 'sent', 'unknown')) AS answered,
         EXISTS (SELECT 1 FROM moderation m WHERE m.account = i.account AND m.viewer = i.viewer AND m.verdict = 'hide'
             AND m.cleared_ms IS NULL) AS moderated,
         EXISTS (SELECT 1 FROM moderation m WHERE m.interaction = i.cause AND m.cleared_ms IS NULL) AS cause_moderated
