@@ -12,6 +12,7 @@ mod connect;
 mod conversations;
 mod crash;
 mod crms;
+mod database_away;
 mod experiments;
 mod faults;
 mod feed;

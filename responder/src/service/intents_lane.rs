@@ -7,6 +7,8 @@ use afterglow_bus::{BusError, Delivery, Lane, Settler};
 use afterglow_domain::Intent;
 use afterglow_runtime::error_chain;
 use afterglow_runtime::traces::{SPANS, follow};
+use afterglow_store::StoreError;
+use backon::{BackoffBuilder as _, ExponentialBuilder};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -17,6 +19,8 @@ use super::{Responder, ResponderError};
 
 /// Intents that may wait here for their account's turn; more of them are made rows, and wait in the store.
 const WAITING_MAX: u16 = 256;
+/// How long the store is left alone between two tries, at most.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// So many of an account may wait here in any case.
 const WAITING_ANYWAY: usize = 16;
 
@@ -67,8 +71,8 @@ pub(super) async fn run(responder: &Arc<Responder>, stop: &CancellationToken) ->
             while under_way.try_join_next().is_some() {}
         }
         if !later.is_empty() {
-            let (responder, settler) = (Arc::clone(responder), Arc::clone(&settler));
-            under_way.spawn(async move { set_aside(&responder, later, &*settler).await });
+            let (responder, settler, stop) = (Arc::clone(responder), Arc::clone(&settler), stop.clone());
+            under_way.spawn(async move { set_aside(&responder, later, &*settler, &stop).await });
         }
     };
     // What was begun is finished: a send is not left half-way because somebody asked us to stop.
@@ -77,17 +81,23 @@ pub(super) async fn run(responder: &Arc<Responder>, stop: &CancellationToken) ->
 }
 
 /// Makes rows of intents that have to wait for their account's turn: the sweep finds them there.
-async fn set_aside(responder: &Responder, later: Vec<(Delivery, Intent)>, settler: &dyn Settler) {
+async fn set_aside(
+    responder: &Responder,
+    later: Vec<(Delivery, Intent)>,
+    settler: &dyn Settler,
+    stop: &CancellationToken,
+) {
     let (deliveries, intents): (Vec<Delivery>, Vec<Intent>) = later.into_iter().unzip();
     let tags: Vec<_> = deliveries.iter().map(|delivery| delivery.tag).collect();
     let (count, due) = (intents.len() as u64, (responder.clock)());
-    match responder.store.expect_intents(&intents, due).await {
-        Ok(()) => {
+    match patiently(responder, stop, || responder.store.expect_intents(&intents, due)).await {
+        None => {} // stopping: they come again
+        Some(Ok(())) => {
             metrics::counter!("afterglow_intents_set_aside_total").increment(count);
             settled(settler.ack(&tags).await);
         }
-        Err(error) => {
-            tracing::warn!(error = %error_chain(&error), "intents that were to wait come again");
+        Some(Err(error)) => {
+            tracing::error!(error = %error_chain(&error), "intents that were to wait come again");
             settled(settler.retry(&tags).await);
         }
     }
@@ -101,16 +111,38 @@ async fn take(
 ) {
     let span = tracing::trace_span!(target: SPANS, "answer", otel.kind = "consumer", intent = %intent.id);
     follow(&span, delivery.message.traceparent.as_deref());
-    settled(match speak(responder, &intent, stop).instrument(span).await {
+    let spoken = patiently(responder, stop, || speak(responder, &intent, stop).instrument(span.clone())).await;
+    settled(match spoken {
         // The intent is a row by now: whatever is left to do is found there.
-        Ok(Spoken::Settled) => settler.ack(&[delivery.tag]).await,
-        Ok(Spoken::NotNow) => return, // stopping: it comes again
-        Err(error) if error.is_retryable() => {
-            tracing::warn!(intent = %intent.id, error = %error_chain(&error), "an intent is tried again");
-            settler.retry(&[delivery.tag]).await
-        }
-        Err(error) => bury(&delivery, &error_chain(&error), settler).await,
+        Some(Ok(Spoken::Settled)) => settler.ack(&[delivery.tag]).await,
+        Some(Ok(Spoken::NotNow)) | None => return, // stopping: it comes again
+        Some(Err(error)) => bury(&delivery, &error_chain(&error), settler).await,
     });
+}
+
+/// Tries again, at longer and longer intervals, as long as the store is away; `None` if we are stopping. Given back to the queue
+/// instead, an intent would have used up its deliveries within seconds, and be a dead letter.
+async fn patiently<T, W: Future<Output = Result<T, StoreError>>>(
+    responder: &Responder,
+    stop: &CancellationToken,
+    work: impl Fn() -> W,
+) -> Option<Result<T, StoreError>> {
+    let mut pauses = ExponentialBuilder::default()
+        .with_min_delay(Duration::from_millis(20))
+        .with_max_delay(LONGEST_PAUSE)
+        .with_jitter()
+        .without_max_times()
+        .build();
+    loop {
+        match work().await {
+            Err(error) if error.is_retryable() => {
+                tracing::warn!(error = %error_chain(&error), "intents wait for the store");
+                let pause = pauses.next().unwrap_or(LONGEST_PAUSE);
+                stop.run_until_cancelled((responder.sleep)(pause)).await?;
+            }
+            done => return Some(done),
+        }
+    }
 }
 
 fn settled(outcome: Result<(), BusError>) {
