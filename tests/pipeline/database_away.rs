@@ -1,4 +1,4 @@
-//! The responder loses its database for seconds, and is told so at once: nobody's answer is given up meanwhile.
+//! The responder loses its database for seconds: nothing is said meanwhile, and nobody's answer is given up.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::installation::{Installation, get, in_production_form};
 
-/// How long it is away: long enough for more tries than the broker delivers a message.
+/// How long it is away.
 const AWAY: Duration = Duration::from_secs(5);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use super::speak::{Spoken, speak};
-use super::{Responder, ResponderError};
+use super::{Responder, ResponderError, Sleep};
 
 /// Intents that may wait here for their account's turn; more of them are made rows, and wait in the store.
 const WAITING_MAX: u16 = 256;
@@ -90,7 +90,7 @@ async fn set_aside(
     let (deliveries, intents): (Vec<Delivery>, Vec<Intent>) = later.into_iter().unzip();
     let tags: Vec<_> = deliveries.iter().map(|delivery| delivery.tag).collect();
     let (count, due) = (intents.len() as u64, (responder.clock)());
-    match patiently(responder, stop, || responder.store.expect_intents(&intents, due)).await {
+    match patiently(&responder.sleep, stop, || responder.store.expect_intents(&intents, due)).await {
         None => {} // stopping: they come again
         Some(Ok(())) => {
             metrics::counter!("afterglow_intents_set_aside_total").increment(count);
@@ -111,7 +111,7 @@ async fn take(
 ) {
     let span = tracing::trace_span!(target: SPANS, "answer", otel.kind = "consumer", intent = %intent.id);
     follow(&span, delivery.message.traceparent.as_deref());
-    let spoken = patiently(responder, stop, || speak(responder, &intent, stop).instrument(span.clone())).await;
+    let spoken = patiently(&responder.sleep, stop, || speak(responder, &intent, stop).instrument(span.clone())).await;
     settled(match spoken {
         // The intent is a row by now: whatever is left to do is found there.
         Some(Ok(Spoken::Settled)) => settler.ack(&[delivery.tag]).await,
@@ -123,7 +123,7 @@ async fn take(
 /// Tries again, at longer and longer intervals, as long as the store is away; `None` if we are stopping. Given back to the queue
 /// instead, an intent would have used up its deliveries within seconds, and be a dead letter.
 async fn patiently<T, W: Future<Output = Result<T, StoreError>>>(
-    responder: &Responder,
+    sleep: &Sleep,
     stop: &CancellationToken,
     work: impl Fn() -> W,
 ) -> Option<Result<T, StoreError>> {
@@ -138,7 +138,7 @@ async fn patiently<T, W: Future<Output = Result<T, StoreError>>>(
             Err(error) if error.is_retryable() => {
                 tracing::warn!(error = %error_chain(&error), "intents wait for the store");
                 let pause = pauses.next().unwrap_or(LONGEST_PAUSE);
-                stop.run_until_cancelled((responder.sleep)(pause)).await?;
+                stop.run_until_cancelled(sleep(pause)).await?;
             }
             done => return Some(done),
         }
@@ -155,4 +155,35 @@ async fn bury(delivery: &Delivery, reason: &str, settler: &dyn Settler) -> Resul
     metrics::counter!("afterglow_dead_letters_total", "lane" => Lane::Intents.as_str()).increment(1);
     tracing::error!(message = delivery.message.id, reason, "an intent becomes a dead letter");
     settler.dead_letter(delivery, reason).await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+    use crate::service::runtime_sleep;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_store_that_is_away_is_waited_for() {
+        let away = || StoreError::from(sqlx::Error::PoolTimedOut);
+        let (stop, tries, sleep) = (CancellationToken::new(), AtomicU32::new(0), runtime_sleep());
+        // More often than the broker would deliver it.
+        let often = 3 * afterglow_bus::DELIVERY_LIMIT;
+        let work = async || match tries.fetch_add(1, Ordering::Relaxed) {
+            n if n < often => Err(away()),
+            n => Ok(n),
+        };
+        let begun = tokio::time::Instant::now();
+        assert_eq!(patiently(&sleep, &stop, work).await.unwrap().unwrap(), often);
+        assert!(begun.elapsed() > Duration::from_mins(1), "at longer and longer intervals: {:?}", begun.elapsed());
+        // Whoever stops does not wait for it.
+        let away = async || Err::<(), _>(away());
+        let stopping = async {
+            tokio::time::sleep(Duration::from_secs(9)).await;
+            stop.cancel();
+        };
+        let (ended, ()) = tokio::join!(patiently(&sleep, &stop, away), stopping);
+        assert!(ended.is_none());
+    }
 }
