@@ -73,6 +73,7 @@ postgres_paths() {
   POSTGRES_DATA=$dir/data
 }
 
+# AFTERGLOW_TEST_POSTGRES_OPTIONS: more settings, to look closer, such as "-c shared_preload_libraries=pg_stat_statements".
 start_postgres() {
   postgres_paths
   local dir="$SERVICES_DIR/postgres"
