@@ -107,7 +107,8 @@ impl Scorer {
             ended
         };
         let within = lane(Lane::Interactions, (usize::from(scorer.workers.max(1)), scorer.batch_wait), to_read.clone());
-        let beyond = lane(Lane::Overflow, (1, scorer.batch_wait.max(GATHER_OVERFLOW)), to_read); // the reader ends with the last of those who leave it something
+        // The reader ends with the last of those who leave it something, so nothing of `to_read` is kept here.
+        let beyond = lane(Lane::Overflow, (1, scorer.batch_wait.max(GATHER_OVERFLOW)), to_read);
         let reading = reader.run(&stop);
         let relay = relay::run(scorer.store.clone(), &*scorer.bus, Arc::clone(&scorer.clock), stop.clone());
         let orphans = crate::orphans::run(&scorer.store, &scorer.clock, scorer.park_ms, &stop);

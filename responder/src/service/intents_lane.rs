@@ -61,8 +61,7 @@ pub(super) async fn run(responder: &Arc<Responder>, stop: &CancellationToken) ->
             under_way.spawn(async move {
                 let turn = match turn {
                     Some(turn) => Some(turn),
-                    None if intent.person.is_some() => Some(responder.turns.take_any(&intent.account).await),
-                    None => stop.run_until_cancelled(responder.turns.take(&intent.account)).await,
+                    None => stop.run_until_cancelled(responder.turns.take_for(&intent)).await,
                 };
                 drop(stands);
                 let Some(_turn) = turn else { return }; // stopping: it comes again

@@ -13,7 +13,6 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use super::pace::Room;
-use super::turns::Turn;
 use super::{Responder, drafting};
 use crate::policy::POLICY_VERSION;
 use crate::words::prepare;
@@ -59,7 +58,7 @@ pub(super) async fn speak(
             }
             (decision, message)
         };
-        let place = at_store(responder, intent).await;
+        let place = responder.store_turns.take_for(intent).await;
         let judged = responder.store.judge(intent, terms, judge).await?;
         drop(place);
         let reservation = match judged {
@@ -93,14 +92,6 @@ pub(super) async fn speak(
         }
     }
     Ok(Spoken::Settled)
-}
-
-/// A place at the store. What a person writes never stands aside.
-async fn at_store(responder: &Responder, intent: &Intent) -> Turn {
-    match intent.person {
-        Some(_) => responder.store_turns.take_any(&intent.account).await,
-        None => responder.store_turns.take(&intent.account).await,
-    }
 }
 
 /// Takes room and waits for it, if it is near. Says when to ask again, if it is not; `None` if we are stopping.
@@ -166,7 +157,7 @@ async fn call(responder: &Responder, intent: &Intent, reservation: &Reservation,
         Err(error) => without_token(responder, &error, reservation).await,
     };
     metrics::counter!("afterglow_sends_total", "outcome" => name(&outcome)).increment(1);
-    let _place = at_store(responder, intent).await;
+    let _place = responder.store_turns.take_for(intent).await;
     finish(responder, reservation, &outcome).await;
 }
 

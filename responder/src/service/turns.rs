@@ -5,7 +5,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use afterglow_domain::AccountId;
+use afterglow_domain::{AccountId, Intent};
 use tokio::sync::oneshot;
 
 /// Who may have which places.
@@ -74,6 +74,14 @@ impl Turns {
             .then(|| places.give(self, account.clone()))
     }
 
+    /// Waits for a place for an intent: what a person writes never stands aside.
+    pub(super) async fn take_for(&self, intent: &Intent) -> Turn {
+        match intent.person {
+            Some(_) => self.take_any(&intent.account).await,
+            None => self.take(&intent.account).await,
+        }
+    }
+
     /// Waits for a place that is not kept for others.
     pub(super) async fn take(&self, account: &AccountId) -> Turn {
         loop {
@@ -97,7 +105,7 @@ impl Turns {
     }
 
     /// Waits for any place, before those who stand in line.
-    pub(super) async fn take_any(&self, account: &AccountId) -> Turn {
+    async fn take_any(&self, account: &AccountId) -> Turn {
         loop {
             let (sender, given) = oneshot::channel();
             self.lock().first.push_back((account.clone(), sender));

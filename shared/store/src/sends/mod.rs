@@ -4,7 +4,7 @@
 //! reserved ─▶ sending ─▶ unknown ─▶ failed ─▶ sent
 //!     ╰──▶ cancelled (may be reserved again)
 //! ```
-//! A status moves to the right only: what is learnt later and better wins (an echo proves that a message went out,
+//! A send that starts with its verdict begins as `sending`. A status moves to the right only: what is learnt later and better wins (an echo proves that a message went out,
 //! whatever a time-out made us believe). Only a definite refusal with leave to retry goes from `sending` or `unknown`
 //! back to `cancelled`: then nothing went out. Every status is changed by a statement that names the statuses it may be
 //! changed from.

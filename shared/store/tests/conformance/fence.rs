@@ -5,8 +5,8 @@ use afterglow_store::{Case, Judged, SendStatus, Start};
 use tokio::sync::Barrier;
 
 use crate::given::{
-    Given, LEASE_MS, NOW, apply, at, change, control, intent_for, judge, judge_and_start, key, lumen, message, on_both,
-    ready, reserve, send_status,
+    Given, LEASE_MS, NOW, apply, at, change, control, intent_for, judge, judge_as, key, lumen, message, on_both, ready,
+    reserve, send_status,
 };
 
 on_both!(
@@ -39,11 +39,7 @@ async fn nothing_starts_after_an_opt_out_was_recorded(given: Given) {
                 barrier.wait().await;
                 let reservation = match reserved {
                     Some(reservation) => reservation,
-                    None => match if at_once {
-                        judge_and_start(&store, &intent, NOW).await
-                    } else {
-                        judge(&store, &intent, NOW).await
-                    } {
+                    None => match judge_as(&store, &intent, NOW, at_once).await {
                         Judged::Reserved(reservation) => reservation,
                         Judged::Started(_) => return Start::Go,
                         Judged::Decided(decision) => {

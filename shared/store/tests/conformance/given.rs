@@ -253,14 +253,17 @@ pub(crate) fn unless_told_to_stop(case: &mut Case) -> (Decision, Option<Outbound
     }
 }
 
-pub(crate) async fn judge(store: &Store, intent: &Intent, now: Timestamp) -> Judged {
-    store.judge(intent, terms(now), unless_told_to_stop).await.unwrap()
+/// Judges; if so wanted, the send is started with the verdict.
+pub(crate) async fn judge_as(store: &Store, intent: &Intent, now: Timestamp, start: bool) -> Judged {
+    store.judge(intent, JudgeTerms { start, ..terms(now) }, unless_told_to_stop).await.unwrap()
 }
 
-/// Judges, and starts the send with the verdict.
+pub(crate) async fn judge(store: &Store, intent: &Intent, now: Timestamp) -> Judged {
+    judge_as(store, intent, now, false).await
+}
+
 pub(crate) async fn judge_and_start(store: &Store, intent: &Intent, now: Timestamp) -> Judged {
-    let terms = JudgeTerms { start: true, ..terms(now) };
-    store.judge(intent, terms, unless_told_to_stop).await.unwrap()
+    judge_as(store, intent, now, true).await
 }
 
 pub(crate) async fn reserve(store: &Store, intent: &Intent, now: Timestamp) -> Reservation {

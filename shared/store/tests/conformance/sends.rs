@@ -7,8 +7,8 @@ use afterglow_domain::{
 use afterglow_store::{Expired, Finished, Judged, Resolution, SendOutcome, SendStatus, Start};
 
 use crate::given::{
-    Given, LEASE_MS, NOW, apply, at, change, intent_for, judge, judge_and_start, key, lumen, message, on_both, ready,
-    reserve, send_status, terms,
+    Given, LEASE_MS, NOW, apply, at, change, intent_for, judge, judge_and_start, judge_as, key, lumen, message,
+    on_both, ready, reserve, send_status, terms,
 };
 
 on_both!(
@@ -134,9 +134,7 @@ async fn a_send_starts_with_its_verdict(given: Given) {
     let tasks: Vec<_> = (0..8)
         .map(|n| {
             let (store, intent) = (given.store.clone(), Arc::clone(&intent));
-            tokio::spawn(async move {
-                if n < 6 { judge_and_start(&store, &intent, NOW).await } else { judge(&store, &intent, NOW).await }
-            })
+            tokio::spawn(async move { judge_as(&store, &intent, NOW, n < 6).await })
         })
         .collect();
     let (mut held, mut already) = (Vec::new(), 0);
