@@ -1,16 +1,18 @@
 //! What a policy gate is told, read under the fence's lock; the facts are stored with the decision.
 
 use afterglow_domain::{
-    AccountFacts, BrandSettings, CONFIRMATION, Cause, Control, DerivedId, Facts, Intent, Interaction, LimitFacts,
-    Moderated, PreviousStep, SequenceFacts, StopFacts, Timestamp, Written,
+    AccountFacts, BrandSettings, CONFIRMATION, Cause, ConsentState, Control, DerivedId, Facts, Intent, Interaction,
+    LimitFacts, Moderated, PreviousStep, SequenceFacts, StopFacts, Timestamp, Written,
 };
+use sqlx::{ColumnIndex, Decode, FromRow, Row, Type};
 use uuid::Uuid;
 
 use crate::codec::{InteractionColumns, consent, from_json, from_name, moment};
 use crate::consent::leads;
 use crate::drafts::{self, Draft};
 use crate::engine::{Tx, on_tx, row};
-use crate::{Store, StoreError, kill_switches};
+use crate::kill_switches::silencing;
+use crate::{Store, StoreError};
 
 /// An intent's case: the facts that are known, and what the text of an answer is made from. Whoever judges adds what the store
 /// does not know: the play's text, the room that Meta's limits leave.
@@ -30,6 +32,9 @@ pub struct Case {
     pub said: Vec<String>,
     /// The draft of the answer, if there is one.
     pub draft: Option<Draft>,
+    /// An echo that names the send of this intent is in the log: it went out, whatever became of its row. (A database that was
+    /// restored to an earlier moment has lost the row; the log was filled again since.)
+    pub echoed: bool,
 }
 
 row! {
@@ -37,16 +42,18 @@ row! {
         clear_state: Option<String>,
         clear_ms: Option<i64>,
         ambiguous_ms: Option<i64>,
+        stopped_ms: Option<i64>,
         epoch: i64,
         app_ms: Option<i64>,
         person_ms: Option<i64>,
         released_ms: Option<i64>,
-        username: Option<String>,
+        viewer_name: Option<String>,
         brand_name: Option<String>,
         moderated: bool,
         cause_moderated: bool,
+        silenced: Option<String>,
         last_contact_ms: Option<i64>,
-        account: Option<String>,
+        connected: bool,
         paused_reason: Option<String>,
         has_token: bool,
         settings: Option<String>,
@@ -54,29 +61,61 @@ row! {
         time_zone: Option<String>,
         attempts: i64,
         answered: bool,
+        echoed: bool,
     }
 }
 
-const FACTS: &str = "SELECT c.clear_state, c.clear_ms, c.ambiguous_ms, c.epoch, c.app_ms, c.person_ms, c.released_ms,
-        v.last_contact_ms, v.username, a.id AS account, a.paused_reason, a.token_sealed IS NOT NULL AS has_token,
-        b.name AS brand_name, b.settings, b.document_version, b.time_zone, i.attempts,
+/// What one statement tells of an intent: its facts, and its cause, if the log has it.
+#[derive(Debug)]
+struct Told {
+    facts: FactColumns,
+    cause: Option<InteractionColumns>,
+}
+
+impl<'r, R> FromRow<'r, R> for Told
+where
+    R: Row,
+    &'static str: ColumnIndex<R>,
+    FactColumns: FromRow<'r, R>,
+    InteractionColumns: FromRow<'r, R>,
+    Option<Uuid>: Decode<'r, R::Database> + Type<R::Database>,
+{
+    fn from_row(row: &'r R) -> Result<Self, sqlx::Error> {
+        let cause = row.try_get::<Option<Uuid>, _>("id")?.map(|_| InteractionColumns::from_row(row)).transpose()?;
+        Ok(Self { facts: FactColumns::from_row(row)?, cause })
+    }
+}
+
+/// $1: the intent; $2: what its viewer would be remembered by if they were forgotten; $3: its send, as its echo names it.
+///
+/// The cause is asked for by its id alone: whose it is is looked at afterwards, for a database that does not know its tables'
+/// sizes yet would look for the brand's whole log instead. An echo may seem ten minutes older than what it answers, by Meta's clock.
+const FACTS: &str = concat!(
+    "SELECT c.clear_state, c.clear_ms, c.ambiguous_ms, c.epoch, c.app_ms, c.person_ms, c.released_ms,
+        CASE WHEN f.opted_out THEN f.at_ms END AS stopped_ms, v.last_contact_ms, v.username AS viewer_name,
+        a.id IS NOT NULL AS connected, a.paused_reason, a.token_sealed IS NOT NULL AS has_token,
+        b.name AS brand_name, b.settings, b.document_version, b.time_zone, i.attempts, ",
+    silencing!("i"),
+    " AS silenced,
         EXISTS (SELECT 1 FROM send s WHERE s.account = i.account AND s.viewer = i.viewer AND s.cause = i.cause
             AND s.step = i.step AND s.intent <> i.id AND s.status IN ('reserved', 'sending', 'sent', 'unknown')) AS answered,
+        EXISTS (SELECT 1 FROM interaction e WHERE e.account = i.account AND e.viewer = i.viewer
+            AND e.kind = 'message_sent' AND e.occurred_ms >= i.cause_ms - 600000 AND e.body LIKE '%' || $3 || '%') AS echoed,
         EXISTS (SELECT 1 FROM moderation m WHERE m.account = i.account AND m.viewer = i.viewer AND m.verdict = 'hide'
             AND m.cleared_ms IS NULL) AS moderated,
-        EXISTS (SELECT 1 FROM moderation m WHERE m.interaction = i.cause AND m.cleared_ms IS NULL) AS cause_moderated
+        EXISTS (SELECT 1 FROM moderation m WHERE m.interaction = i.cause AND m.cleared_ms IS NULL) AS cause_moderated,
+        x.id, x.brand, x.account, x.viewer, x.username, x.channel, x.source, x.occurred_ms, x.received_ms, x.standby,
+        x.body, x.raw,
+        (SELECT k.key FROM viewer_key k WHERE k.account = x.account AND k.viewer = x.viewer) AS raw_key
     FROM intent i
     JOIN consent c ON c.account = i.account AND c.viewer = i.viewer
+    LEFT JOIN forgotten f ON f.hash = $2
     LEFT JOIN viewer v ON v.account = i.account AND v.viewer = i.viewer AND v.brand = i.brand
     LEFT JOIN account a ON a.id = i.account AND a.brand = i.brand
     LEFT JOIN brand b ON b.id = i.brand
-    WHERE i.id = $1";
-
-const CAUSE: &str = "SELECT id, brand, account, viewer, username, channel, source, occurred_ms, received_ms, standby,
-        body, raw,
-        (SELECT k.key FROM viewer_key k
-            WHERE k.account = interaction.account AND k.viewer = interaction.viewer) AS raw_key
-    FROM interaction WHERE id = $1";
+    LEFT JOIN interaction x ON x.id = i.cause
+    WHERE i.id = $1"
+);
 
 const WEEK_MS: i64 = 7 * 86_400_000;
 
@@ -116,11 +155,14 @@ const CONFIRMED: &str = "SELECT COUNT(*) FROM send
 
 /// Reads the case of an intent whose fence is locked and whose row exists.
 pub(crate) async fn load(store: &Store, tx: &mut Tx, intent: &Intent) -> Result<Case, StoreError> {
-    let id: Uuid = intent.id.uuid();
-    let row: FactColumns = on_tx!(&mut *tx, |connection| sqlx::query_as(FACTS).bind(id).fetch_one(connection).await?);
-    let said = consent(row.clear_state.as_deref(), row.clear_ms, row.ambiguous_ms)?;
-    let consent = store.with_outlived_stop(tx, said, &intent.brand, &intent.account, &intent.viewer).await?;
-    let cause = cause(tx, intent).await?;
+    let Told { facts: row, cause } = told(store, tx, intent).await?;
+    let mut consent = consent(row.clear_state.as_deref(), row.clear_ms, row.ambiguous_ms)?;
+    if let Some(stopped) = moment(row.stopped_ms) {
+        consent.apply(ConsentState::OptedOut, stopped); // said before they were forgotten
+    }
+    let cause = cause.map(InteractionColumns::decode).transpose()?.filter(|cause| {
+        cause.brand == intent.brand && cause.account == intent.account && cause.viewer.as_ref() == Some(&intent.viewer)
+    });
     let settings: BrandSettings =
         row.settings.map_or_else(|| Ok(BrandSettings::default()), |text| from_json("brand.settings", &text))?;
     let (written, said) = written(tx, intent).await?;
@@ -143,7 +185,7 @@ pub(crate) async fn load(store: &Store, tx: &mut Tx, intent: &Intent) -> Result<
         },
         cause: cause.as_ref().map(Cause::of),
         answered: row.answered,
-        account: row.account.map(|_| AccountFacts { has_token: row.has_token, paused: row.paused_reason }),
+        account: row.connected.then_some(AccountFacts { has_token: row.has_token, paused: row.paused_reason }),
         play: None,
         limits: LimitFacts {
             limits: settings.limits.clone(),
@@ -151,25 +193,25 @@ pub(crate) async fn load(store: &Store, tx: &mut Tx, intent: &Intent) -> Result<
             idle_ms: settings.handover.idle_ms(),
         },
         written,
-        silenced: kill_switches::silenced(tx, &intent.brand, &intent.viewer_key(), &intent.play).await?,
+        silenced: row.silenced,
         room_at: room(tx, intent, settings.limits.per_account_hour).await?,
         document_version: row.document_version.unwrap_or(0),
         attempts: row.attempts,
     };
     let brand_name = row.brand_name.unwrap_or_default();
-    Ok(Case { facts, settings, brand_name, username: row.username, cause, said, draft })
+    Ok(Case { facts, settings, brand_name, username: row.viewer_name, cause, said, draft, echoed: row.echoed })
 }
 
-async fn cause(tx: &mut Tx, intent: &Intent) -> Result<Option<Interaction>, StoreError> {
-    let id = intent.cause.uuid();
-    let columns: Option<InteractionColumns> =
-        on_tx!(tx, |connection| sqlx::query_as(CAUSE).bind(id).fetch_optional(connection).await?);
-    let cause = columns.map(InteractionColumns::decode).transpose()?;
-    // Not asked for above: a database that does not know its tables' sizes yet would look for the brand's whole log instead.
-    let is_of = |cause: &Interaction| {
-        cause.brand == intent.brand && cause.account == intent.account && cause.viewer.as_ref() == Some(&intent.viewer)
-    };
-    Ok(cause.filter(is_of))
+async fn told(store: &Store, tx: &mut Tx, intent: &Intent) -> Result<Told, StoreError> {
+    let remembered_by = store.forgotten_by(&intent.brand, &intent.viewer_key());
+    Ok(on_tx!(tx, |connection| {
+        sqlx::query_as(FACTS)
+            .bind(intent.id.uuid())
+            .bind(remembered_by)
+            .bind(intent.send_id().to_string())
+            .fetch_one(connection)
+            .await?
+    }))
 }
 
 /// What was said to the viewer lately, or may have been, by any play: when, and in which words.

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use afterglow_domain::{AccountId, BrandId, Consent, ConsentState, Interaction, Timestamp, ViewerId, ViewerKey};
+use afterglow_domain::{AccountId, BrandId, Interaction, Timestamp, ViewerId, ViewerKey};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::Sha256;
@@ -183,7 +183,7 @@ impl Store {
         silent: bool,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let hash = self.forget_key.as_ref().and_then(|key| key.hash(brand, viewer));
+        let hash = self.forgotten_by(brand, viewer);
         let hash = hash.ok_or_else(|| StoreError::configuration("keys.forgetting: 16 bytes or more are needed"))?;
         on_tx!(&mut *tx, |connection| {
             sqlx::query(REMEMBER).bind(hash).bind(now.millis()).bind(silent).execute(connection).await?;
@@ -240,21 +240,9 @@ impl Store {
         Ok(interactions.into_iter().filter(stays).collect())
     }
 
-    /// What a viewer said about being written to, with the stop that outlived them.
-    pub(crate) async fn with_outlived_stop(
-        &self,
-        tx: &mut Tx,
-        mut consent: Consent,
-        brand: &BrandId,
-        account: &AccountId,
-        viewer: &ViewerId,
-    ) -> Result<Consent, StoreError> {
-        let Some(key) = &self.forget_key else { return Ok(consent) };
-        let viewer = ViewerKey { account: account.clone(), viewer: viewer.clone() };
-        if let Some((at, true)) = find(tx, key, brand, &viewer).await? {
-            consent.apply(ConsentState::OptedOut, at);
-        }
-        Ok(consent)
+    /// What somebody would be remembered by; nothing without the key.
+    pub(crate) fn forgotten_by(&self, brand: &BrandId, viewer: &ViewerKey) -> Option<Vec<u8>> {
+        self.forget_key.as_ref().and_then(|key| key.hash(brand, viewer))
     }
 }
 

@@ -141,17 +141,17 @@ impl Store {
         }
 
         let (mut decision, message) = decide(&mut case);
-        let facts = case.facts;
         let mut reserved = None;
         if decision.verdict == Verdict::Send {
             let message =
                 message.map(|message| OutboundMessage { text: storable(&message.text).into_owned(), ..message });
-            match sends::reserve(&mut tx, intent, message, &facts, known_send, terms).await? {
+            match sends::reserve(&mut tx, intent, message, &case, known_send, terms).await? {
                 Ok(reservation) => reserved = Some(reservation),
                 Err(reason) => decision = Decision::drop(vec![reason]),
             }
         }
-        record(&mut tx, intent.id, &intent.brand, &decision, &facts, Some(terms.policy_version), terms.now).await?;
+        record(&mut tx, intent.id, &intent.brand, &decision, &case.facts, Some(terms.policy_version), terms.now)
+            .await?;
         let (status, due) = match decision.verdict {
             Verdict::Send => (IntentStatus::Sending, None),
             Verdict::Defer => (IntentStatus::Deferred, Some(decision.until.unwrap_or(terms.now))),

@@ -2,6 +2,7 @@
 //! one that was set holds at once.
 
 use afterglow_domain::{AccountId, BrandId, PlayId, Timestamp, ViewerKey};
+use uuid::Uuid;
 
 use crate::engine::{Tx, on_read, on_tx, row, storable};
 use crate::{Store, StoreError, safety};
@@ -63,6 +64,31 @@ pub struct SetSwitch {
 row! {
     struct SwitchColumns { scope: String, id: String, since_ms: i64, set_by: String, reason: String }
 }
+
+/// The scope of a switch that silences the intent that a statement calls by this name, or NULL. A switch is named as by
+/// [`KillSwitch::id`].
+macro_rules! silencing {
+    ($intent:literal) => {
+        concat!(
+            "(SELECT k.scope FROM kill_switch k WHERE k.scope = 'all' OR k.scope = 'brand' AND k.id = ",
+            $intent,
+            ".brand OR k.scope = 'account' AND k.id = ",
+            $intent,
+            ".account OR k.scope = 'play' AND k.id = ",
+            $intent,
+            ".brand || '/' || ",
+            $intent,
+            ".play OR k.scope = 'viewer' AND k.id = ",
+            $intent,
+            ".account || '/' || ",
+            $intent,
+            ".viewer ORDER BY k.scope LIMIT 1)"
+        )
+    };
+}
+pub(crate) use silencing;
+
+const SILENCED: &str = concat!("SELECT ", silencing!("i"), " FROM intent i WHERE i.id = $1");
 
 /// What the latest decision held because of a switch, within the scope.
 const ANEW: &str = "UPDATE intent SET status = 'deferred', due_ms = $1, updated_ms = $1
@@ -142,24 +168,7 @@ impl Store {
     }
 }
 
-/// The scope of a switch that silences a play towards a viewer, if one is set.
-pub(crate) async fn silenced(
-    tx: &mut Tx,
-    brand: &BrandId,
-    viewer: &ViewerKey,
-    play: &PlayId,
-) -> Result<Option<String>, StoreError> {
-    let sql = "SELECT scope FROM kill_switch WHERE scope = 'all' OR scope = 'brand' AND id = $1
-            OR scope = 'account' AND id = $2 OR scope = 'play' AND id = $3 OR scope = 'viewer' AND id = $4
-        ORDER BY scope LIMIT 1";
-    let play = KillSwitch::Play(brand.clone(), play.clone()).id();
-    Ok(on_tx!(tx, |connection| {
-        sqlx::query_scalar(sql)
-            .bind(brand.as_str())
-            .bind(viewer.account.as_str())
-            .bind(play)
-            .bind(viewer.to_string())
-            .fetch_optional(connection)
-            .await?
-    }))
+/// The scope of a switch that silences an intent, if one is set.
+pub(crate) async fn silenced(tx: &mut Tx, intent: Uuid) -> Result<Option<String>, StoreError> {
+    Ok(on_tx!(tx, |connection| sqlx::query_scalar(SILENCED).bind(intent).fetch_one(connection).await?))
 }

@@ -1,10 +1,10 @@
 //! The call to Meta: whether it may begin, and what it came to.
 
-use afterglow_domain::{BrandId, Decision, DerivedId as _, IntentId, PlayId, Reason, SendId, Timestamp, ViewerKey};
+use afterglow_domain::{BrandId, Decision, DerivedId as _, IntentId, Reason, SendId, Timestamp};
 use serde_json::json;
 
 use super::reservation::withdraw_intent;
-use super::{Current, Finished, SendStatus, already, current, end_intent, mark_sent};
+use super::{Current, Finished, SendStatus, already, current, end_intent, locked, mark_sent};
 use crate::engine::{Tx, on_tx, storable};
 use crate::intents::record;
 use crate::{Reservation, Store, StoreError, consent, kill_switches};
@@ -89,9 +89,7 @@ impl Store {
             }
             SendStatus::Reserved => {}
         }
-        let viewer_key = ViewerKey { account: account.clone(), viewer: viewer.clone() };
-        let silenced =
-            kill_switches::silenced(&mut tx, brand, &viewer_key, &PlayId::new(current.play.as_str())).await?;
+        let silenced = kill_switches::silenced(&mut tx, current.intent).await?;
         if silenced.is_some() || current.epoch != fence.epoch || current.lease_until_ms <= now.millis() {
             withdraw_intent(&mut tx, current.intent, now).await?;
             consent::reopen(&mut tx, vec![current.intent], now).await?;
@@ -125,8 +123,8 @@ impl Store {
             SendOutcome::Sent { .. } => self.engine.begin_forgettable().await?,
             _ => self.engine.begin().await?,
         };
-        let Some(current) = current(&mut tx, send).await? else { return Ok(Finished::Gone) };
-        current.lock_fence(&mut tx, now).await?; // what may change meanwhile is asked for by each statement below
+        // What may change while we wait for the lock is asked for by each statement below.
+        let Some(current) = locked(&mut tx, send).await? else { return Ok(Finished::Gone) };
         let done = match outcome {
             SendOutcome::Sent { message_id } => {
                 mark_sent(&mut tx, send, current.intent, Some(message_id), None, now).await?

@@ -158,7 +158,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<Finished, StoreError> {
         let mut tx = self.engine.begin().await?;
-        let Some(current) = lock_current(&mut tx, send, now).await? else { return Ok(Finished::Gone) };
+        let Some(current) = lock_current(&mut tx, send).await? else { return Ok(Finished::Gone) };
         let status = current.status()?;
         if status != SendStatus::Unknown {
             return Ok(Finished::Already(status));

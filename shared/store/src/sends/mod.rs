@@ -4,7 +4,8 @@
 //! reserved ─▶ sending ─▶ unknown ─▶ failed ─▶ sent
 //!     ╰──▶ cancelled (may be reserved again)
 //! ```
-//! A send that starts with its verdict begins as `sending`. A status moves to the right only: what is learnt later and better wins (an echo proves that a message went out,
+//! A send that starts with its verdict begins as `sending`. A status moves to the right only: what is learnt later and better
+//! wins (an echo proves that a message went out,
 //! whatever a time-out made us believe). Only a definite refusal with leave to retry goes from `sending` or `unknown`
 //! back to `cancelled`: then nothing went out. Every status is changed by a statement that names the statuses it may be
 //! changed from.
@@ -19,7 +20,7 @@ mod call;
 mod fate;
 mod reservation;
 
-use afterglow_domain::{AccountId, BrandId, DerivedId as _, SendId, Timestamp, ViewerId};
+use afterglow_domain::{DerivedId as _, SendId, Timestamp};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -27,9 +28,9 @@ pub use call::{SendOutcome, Start};
 pub use fate::{Expired, Resolution, UnknownSend};
 pub(crate) use reservation::{release, reserve, withdraw};
 
+use crate::StoreError;
 use crate::codec::from_name;
-use crate::engine::{Ids, Sql, Tx, on_tx, row, storable};
-use crate::{StoreError, consent};
+use crate::engine::{Ids, Sql, Tx, locking, on_tx, row, storable};
 
 /// Where a send stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -63,8 +64,13 @@ pub enum Finished {
 /// How many rows one sweep touches at most.
 const SWEEP: i64 = 1_000;
 
-const CURRENT: &str = "SELECT intent, brand, account, viewer, play, status, epoch, attempt, lease_until_ms
-    FROM send WHERE id = $1";
+const CURRENT: &str = "SELECT intent, brand, status, epoch, attempt, lease_until_ms FROM send WHERE id = $1";
+
+const LOCKED: Sql = locking!(
+    "SELECT s.intent, s.brand, s.status, s.epoch, s.attempt, s.lease_until_ms
+        FROM send s JOIN consent c ON c.account = s.account AND c.viewer = s.viewer WHERE s.id = $1",
+    "FOR UPDATE OF c"
+);
 
 /// A send that was given up may prove to have gone out; but not beside another answer to the same interaction, which
 /// the schema forbids.
@@ -97,9 +103,6 @@ row! {
     struct Current {
         intent: Uuid,
         brand: String,
-        account: String,
-        viewer: String,
-        play: String,
         status: String,
         epoch: i64,
         attempt: i64,
@@ -110,13 +113,6 @@ row! {
 impl Current {
     fn status(&self) -> Result<SendStatus, StoreError> {
         from_name("send.status", &self.status)
-    }
-
-    /// Locks the fence of the send's viewer.
-    async fn lock_fence(&self, tx: &mut Tx, now: Timestamp) -> Result<(), StoreError> {
-        let brand = BrandId::new(self.brand.as_str());
-        let (account, viewer) = (AccountId::new(self.account.as_str()), ViewerId::new(self.viewer.as_str()));
-        consent::lock_fence(tx, &brand, &account, &viewer, now).await.map(drop)
     }
 }
 
@@ -189,11 +185,18 @@ async fn current(tx: &mut Tx, send: SendId) -> Result<Option<Current>, StoreErro
     Ok(on_tx!(tx, |connection| sqlx::query_as(CURRENT).bind(send.uuid()).fetch_optional(connection).await?))
 }
 
+/// Locks the fence of a send's viewer, and reads the send. What may change of it is as it was before the wait for the lock.
+async fn locked(tx: &mut Tx, send: SendId) -> Result<Option<Current>, StoreError> {
+    let sql = tx.sql(&LOCKED);
+    Ok(on_tx!(tx, |connection| sqlx::query_as(sql).bind(send.uuid()).fetch_optional(connection).await?))
+}
+
 /// Locks the fence of a send's viewer, and reads the send under it.
-async fn lock_current(tx: &mut Tx, send: SendId, now: Timestamp) -> Result<Option<Current>, StoreError> {
-    let Some(seen) = current(tx, send).await? else { return Ok(None) };
-    seen.lock_fence(tx, now).await?;
-    current(tx, send).await
+async fn lock_current(tx: &mut Tx, send: SendId) -> Result<Option<Current>, StoreError> {
+    match locked(tx, send).await? {
+        Some(_) => current(tx, send).await,
+        None => Ok(None),
+    }
 }
 
 async fn already(tx: &mut Tx, send: SendId) -> Result<Finished, StoreError> {

@@ -1,12 +1,12 @@
 //! The one send of an intent: reserved under the fence, and withdrawn before it began.
 
-use afterglow_domain::{DerivedId as _, Facts, Intent, OutboundMessage, Reason, Timestamp};
+use afterglow_domain::{DerivedId as _, Intent, OutboundMessage, Reason, Timestamp};
 use uuid::Uuid;
 
 use super::SWEEP;
 use crate::codec::to_json;
 use crate::engine::{Sql, Tx, on_tx};
-use crate::{JudgeTerms, Reservation, StoreError, consent};
+use crate::{Case, JudgeTerms, Reservation, StoreError, consent};
 
 const WITHDRAW: &str =
     "UPDATE send SET status = 'cancelled', finished_ms = $2 WHERE intent = $1 AND status = 'reserved'";
@@ -20,18 +20,6 @@ const RESERVE: &str = "INSERT INTO send (id, text, epoch, attempt, lease_until_m
         language, status, started_ms, intent, brand, account, viewer, cause, play, by_person, step)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
     ON CONFLICT DO NOTHING";
-
-/// An echo that names the send is in the log: it went out, whatever became of its row. (A database that was restored to an
-/// earlier moment has lost the row; the log was filled again since.)
-const ECHOED: Sql = Sql {
-    postgres: "SELECT COUNT(*) FROM (SELECT 1 FROM interaction WHERE account = $1 AND viewer = $2
-            AND kind = 'message_sent' AND occurred_ms >= $3 AND position($4 IN body) > 0 LIMIT 1) AS echo",
-    sqlite: "SELECT COUNT(*) FROM (SELECT 1 FROM interaction WHERE account = $1 AND viewer = $2
-            AND kind = 'message_sent' AND occurred_ms >= $3 AND instr(body, $4) > 0 LIMIT 1) AS echo",
-};
-
-/// How much earlier than its cause an answer may seem by Meta's clock.
-const SKEW_MS: i64 = 600_000;
 
 const RELEASE: Sql = Sql {
     postgres: "UPDATE send SET status = 'cancelled', finished_ms = $1 WHERE id IN
@@ -61,7 +49,7 @@ pub(crate) async fn reserve(
     tx: &mut Tx,
     intent: &Intent,
     message: Option<OutboundMessage>,
-    facts: &Facts,
+    case: &Case,
     known: bool,
     terms: JudgeTerms<'_>,
 ) -> Result<Result<Reservation, Reason>, StoreError> {
@@ -71,14 +59,14 @@ pub(crate) async fn reserve(
     let snippet = message.made_from.as_ref().map(|(snippet, _)| snippet.as_str());
     let language = message.made_from.as_ref().map(|(_, language)| language.code());
     // A comment has one private reply, whoever writes it; in a conversation a person may write more than once.
-    if facts.answered && (intent.person.is_none() || intent.comment_id.is_some()) {
+    if case.facts.answered && (intent.person.is_none() || intent.comment_id.is_some()) {
+        return Ok(Err(Reason::AlreadyAnswered));
+    }
+    if case.echoed {
         return Ok(Err(Reason::AlreadyAnswered));
     }
     let send = intent.send_id();
-    if is_echoed(tx, intent).await? {
-        return Ok(Err(Reason::AlreadyAnswered));
-    }
-    let attempt = facts.attempts + 1;
+    let attempt = case.facts.attempts + 1;
     let until = terms.now.plus(terms.lease_ms).millis();
     let (status, started) = if terms.start { ("sending", Some(terms.now.millis())) } else { ("reserved", None) };
     // Under the fence nobody else reserves for this viewer; the unique index stands behind that.
@@ -88,7 +76,7 @@ pub(crate) async fn reserve(
                 sqlx::query($sql)
                     .bind(send.uuid())
                     .bind(&message.text)
-                    .bind(facts.epoch)
+                    .bind(case.facts.epoch)
                     .bind(attempt)
                     .bind(until)
                     .bind(terms.now.millis())
@@ -128,20 +116,6 @@ pub(crate) async fn reserve(
         message,
         attempt,
     }))
-}
-
-async fn is_echoed(tx: &mut Tx, intent: &Intent) -> Result<bool, StoreError> {
-    let sql = tx.sql(&ECHOED);
-    let (echoes,): (i64,) = on_tx!(tx, |connection| {
-        sqlx::query_as(sql)
-            .bind(intent.account.as_str())
-            .bind(intent.viewer.as_str())
-            .bind(intent.cause_occurred.millis().saturating_sub(SKEW_MS))
-            .bind(intent.send_id().to_string())
-            .fetch_one(connection)
-            .await?
-    });
-    Ok(echoes > 0)
 }
 
 /// Withdraws reservations whose lease ran out; their intents wait to be judged again.
