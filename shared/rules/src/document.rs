@@ -1,6 +1,6 @@
 //! YAML text ↔ document.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use afterglow_domain::{
     BrandSettings, CrmConnection, DraftRules, Experiment, HandoverRules, IceBreaker, Language, ModerationRules,
@@ -150,27 +150,18 @@ impl Document {
         self.snippets.contains_key(name) || afterglow_snippets::ready(name).is_some()
     }
 
-    /// Whether some play says this snippet.
-    pub(crate) fn says(&self, name: &str) -> bool {
-        self.plays.iter().any(|play| play.steps().iter().any(|step| step.say == name))
-            || self.experiments.iter().any(|experiment| experiment.arms.iter().any(|arm| arm.say == name))
-    }
-
-    /// Whether a viewer can be shown something to tap that brings this payload.
-    pub(crate) fn offers(&self, payload: &str) -> bool {
-        let settings = self.settings();
-        let mut buttons = settings.snippets.values().flat_map(|snippet| &snippet.quick_replies);
-        buttons.any(|reply| reply.payload == payload)
-            || self.ice_breakers.iter().flatten().any(|b| b.payload == payload)
+    /// The snippets that plays and experiments say, ready ones as well.
+    pub(crate) fn said(&self) -> BTreeSet<String> {
+        let steps = self.plays.iter().flat_map(|play| play.steps().into_owned()).map(|step| step.say);
+        let arms = self.experiments.iter().flat_map(|experiment| &experiment.arms).map(|arm| arm.say.clone());
+        steps.chain(arms).collect()
     }
 
     /// The settings that it makes. The ready snippets that plays say become part of them: a later version of those changes
     /// nothing that was applied.
     pub fn settings(&self) -> BrandSettings {
         let mut snippets = self.snippets.clone();
-        let steps = self.plays.iter().flat_map(|play| play.steps().into_owned()).map(|step| step.say);
-        let arms = self.experiments.iter().flat_map(|experiment| &experiment.arms).map(|arm| arm.say.clone());
-        for say in steps.chain(arms) {
+        for say in self.said() {
             if let Some(ready) = afterglow_snippets::ready(&say) {
                 snippets.entry(say).or_insert_with(|| ready.clone());
             }

@@ -7,14 +7,14 @@ use serde_saphyr::Spanned;
 
 /// A document's text, and where in it stands what validation looks at.
 pub(crate) struct Ground<'a> {
-    text: &'a str,
+    lines: Vec<&'a str>,
     pub(crate) places: Places,
 }
 
 impl<'a> Ground<'a> {
     /// Reads a text, which is a document, for its places.
     pub(crate) fn new(text: &'a str) -> Self {
-        Self { text, places: serde_saphyr::from_str(text).unwrap_or_default() }
+        Self { lines: text.lines().collect(), places: serde_saphyr::from_str(text).unwrap_or_default() }
     }
 
     /// Where in the document a place within a text of it is.
@@ -24,18 +24,18 @@ impl<'a> Ground<'a> {
             return (0, 0);
         }
         let from = usize::try_from(first - 1).unwrap_or(0);
-        let written = self.text.lines().nth(from).unwrap_or_default();
+        let written = self.lines.get(from).copied().unwrap_or_default();
         let opening = written.chars().nth(usize::try_from(start.saturating_sub(1)).unwrap_or(0));
         match opening {
             // A block begins on the next line, and all of its lines are indented alike.
             Some('|') => {
-                let below = self.text.lines().nth(from + line as usize).unwrap_or_default();
+                let below = self.lines.get(from + line as usize).copied().unwrap_or_default();
                 (first + u64::from(line), indent(below) + u64::from(column))
             }
             // A folded one has its lines joined by one space each.
             Some('>') => {
                 let (mut left, mut at) = (u64::from(column), first + 1);
-                for below in self.text.lines().skip(from + 1) {
+                for below in self.lines.iter().skip(from + 1) {
                     let length = below.trim().chars().count() as u64;
                     if left <= length + 1 {
                         return (at, indent(below) + left);

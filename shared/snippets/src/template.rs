@@ -11,6 +11,8 @@ use crate::bounds::beyond;
 const FUEL: u64 = 20_000;
 /// Bytes of a filled-in template at which it is given up; what goes out is far below.
 const OUTPUT_MAX_BYTES: usize = 64 * 1024;
+/// Known names that an error tells: it is told for each snippet.
+const NAMES_TOLD: usize = 20;
 /// Names that may have no value when a message is made.
 pub const OPTIONAL: [&str; 1] = ["username"];
 
@@ -23,6 +25,16 @@ pub struct Fill<'a> {
     pub brand: &'a str,
     /// The brand's own values, each by its name.
     pub values: &'a BTreeMap<String, String>,
+}
+
+impl Fill<'_> {
+    fn value(&self, name: &str) -> Option<&str> {
+        match name {
+            "brand" => Some(self.brand),
+            "username" => self.username,
+            _ => self.values.get(name).map(String::as_str),
+        }
+    }
 }
 
 /// A template cannot be filled in.
@@ -62,12 +74,10 @@ pub(crate) fn fill(text: &str, fill: &Fill<'_>) -> Result<String, TemplateError>
     }
     let environment = environment();
     let template = environment.template_from_str(text).map_err(|error| told(&error, text, fill))?;
-    let mut values: BTreeMap<&str, Value> =
-        fill.values.iter().map(|(name, value)| (name.as_str(), Value::from(value.as_str()))).collect();
-    values.insert("brand", Value::from(fill.brand));
-    if let Some(username) = fill.username {
-        values.insert("username", Value::from(username));
-    }
+    // Only what it asks for: a brand may have thousands.
+    let asked = template.undeclared_variables(false).into_iter();
+    let values: BTreeMap<String, Value> =
+        asked.filter_map(|name| fill.value(&name).map(Value::from).map(|value| (name, value))).collect();
     let mut output = Bounded(Vec::new());
     template.render_captured_to(values, &mut output).map_err(|error| told(&error, text, fill))?;
     Ok(String::from_utf8_lossy(&output.0).trim().to_owned())
@@ -111,9 +121,13 @@ fn told(error: &minijinja::Error, text: &str, fill: &Fill<'_>) -> TemplateError 
             format!("{place} is not always known: write {{{{ {place} | default('there') }}}}")
         }
         minijinja::ErrorKind::UndefinedError => {
-            let known: Vec<&str> =
-                ["brand", "username"].into_iter().chain(fill.values.keys().map(String::as_str)).collect();
-            format!("{place:?} is not known: there are {}; add others under `values`", known.join(", "))
+            let mut known = ["brand", "username"].into_iter().chain(fill.values.keys().map(String::as_str));
+            let named = known.by_ref().take(NAMES_TOLD).collect::<Vec<_>>().join(", ");
+            let more = match known.count() {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            format!("{place:?} is not known: there are {named}{more}; add others under `values`")
         }
         minijinja::ErrorKind::OutOfFuel => "it takes too many steps: a message needs no long loops".into(),
         minijinja::ErrorKind::UnknownFilter => {

@@ -16,6 +16,7 @@ const AFTER_MAX: Span = Span::minutes(30 * 24 * 60);
 
 pub(super) fn check(document: &Document, findings: &mut Findings<'_>) {
     let mut names = BTreeSet::new();
+    let tags: BTreeSet<&str> = document.tags.iter().map(|tag| tag.name.as_str()).collect();
     let none = PlayPlaces::default();
     for (n, play) in document.plays.iter().enumerate() {
         let places = &findings.ground.places;
@@ -32,7 +33,7 @@ pub(super) fn check(document: &Document, findings: &mut Findings<'_>) {
             findings.condition(place.when.as_ref(), when, Scope::Play, &format!("play {title:?}"));
         }
         says(document, play, place, findings);
-        trigger(document, play, place, findings);
+        trigger(&tags, play, place, findings);
         draft(document, play, place, findings);
     }
 }
@@ -81,7 +82,7 @@ fn says(document: &Document, play: &PlayRule, place: &PlayPlaces, findings: &mut
     }
 }
 
-fn trigger(document: &Document, play: &PlayRule, place: &PlayPlaces, findings: &mut Findings<'_>) {
+fn trigger(tags: &BTreeSet<&str>, play: &PlayRule, place: &PlayPlaces, findings: &mut Findings<'_>) {
     let (title, name) = (play.name.as_str(), place.name.as_ref());
     let silent: Vec<&str> = play.on.kinds.iter().filter(|kind| !is_answerable(**kind)).map(|k| k.as_str()).collect();
     if !silent.is_empty() {
@@ -94,7 +95,7 @@ fn trigger(document: &Document, play: &PlayRule, place: &PlayPlaces, findings: &
         findings.add(name, format!("play {title:?}: an empty payload"));
     }
     if let Some(tag) = &play.on.tag_added
-        && !document.tags.iter().any(|known| known.name == *tag)
+        && !tags.contains(tag.as_str())
     {
         findings.add(name, format!("play {title:?} waits for the tag {tag:?}, and there is no such tag"));
     }
@@ -120,6 +121,10 @@ fn draft(document: &Document, play: &PlayRule, place: &PlayPlaces, findings: &mu
 /// What is allowed, and perhaps not meant.
 pub(super) fn warn(document: &Document, findings: &mut Findings<'_>) {
     let none = PlayPlaces::default();
+    let settings = document.settings();
+    let buttons = settings.snippets.values().flat_map(|snippet| &snippet.quick_replies).map(|reply| &reply.payload);
+    let offered: BTreeSet<&String> =
+        buttons.chain(document.ice_breakers.iter().flatten().map(|breaker| &breaker.payload)).collect();
     for (n, play) in document.plays.iter().enumerate() {
         let place = findings.ground.places.plays.get(n).unwrap_or(&none);
         let title = play.name.as_str();
@@ -132,7 +137,7 @@ pub(super) fn warn(document: &Document, findings: &mut Findings<'_>) {
                 findings.add(at, format!("step {} of play {title:?} comes after {}: {why}", n + 1, step.after));
             }
         }
-        for payload in play.on.payloads.iter().filter(|payload| !document.offers(payload)) {
+        for payload in play.on.payloads.iter().filter(|payload| !offered.contains(payload)) {
             let message = format!("play {title:?} waits for {payload:?}, which no snippet and no ice breaker offers");
             findings.add(place.name.as_ref(), message);
         }

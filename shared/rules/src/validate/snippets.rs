@@ -70,7 +70,8 @@ fn ice_breakers(document: &Document, findings: &mut Findings<'_>) {
 
 /// What is allowed, and perhaps not meant.
 pub(super) fn warn(document: &Document, findings: &mut Findings<'_>) {
-    for name in document.snippets.keys().filter(|name| !document.says(name)) {
+    let said = document.said();
+    for name in document.snippets.keys().filter(|name| !said.contains(*name)) {
         let place = text_place(findings, name, None);
         findings.add(place, format!("no play says snippet {name:?}"));
     }

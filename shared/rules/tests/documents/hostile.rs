@@ -71,7 +71,8 @@ fn documents_that_unfold_or_nest_are_refused_in_bounded_time() {
 #[test]
 fn a_document_of_many_rules_is_judged_in_bounded_time() {
     let play = |n: usize| {
-        format!("  - {{ name: p{n}, on: {{ kinds: [story_reply] }}, when: \"score >= {n}.0\", say: library/thanks }}\n")
+        let on = format!("{{ kinds: [story_reply], payloads: [x{n}, y{n}] }}");
+        format!("  - {{ name: p{n}, on: {on}, when: \"score >= {n}.0\", say: library/thanks }}\n")
     };
     let plays: String = (0..3_000).map(play).collect();
     let values = (0..5_000).map(|n| format!("  v{n}: x\n")).collect::<Vec<_>>().concat();
@@ -87,6 +88,18 @@ fn a_document_of_many_rules_is_judged_in_bounded_time() {
             let _ = Rulebook::compile(&document.settings(), 1);
         }
     });
+}
+
+/// Each fault is told, with its place, and names what would have been known: that must not grow with the square of the document.
+#[test]
+fn a_document_of_many_faults_is_refused_in_bounded_time() {
+    let values = (0..8_000).map(|n| format!("  v{n}: x\n")).collect::<Vec<_>>().concat();
+    let snippets = (0..8_000).map(|n| format!("  s{n}: {{ text: \"{{{{ w{n} }}}}\" }}\n")).collect::<Vec<_>>().concat();
+    let text = format!("brand: lumen\nvalues:\n{values}snippets:\n{snippets}");
+    let error = bounded("many faults", move || Document::parse(&text).unwrap_err());
+    assert_eq!(error.0.len(), 8_000);
+    let longest = error.0.iter().map(|problem| problem.message.len()).max();
+    assert!(longest < Some(1_000), "a fault is told in {longest:?} bytes");
 }
 
 #[test]
