@@ -68,6 +68,8 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let servers = PrivateServers::start()?;
     let mut layout = Layout::new(&arguments.binary, Some((servers.database_url(), servers.amqp_url())))
         .with("AFTERGLOW_INGEST__BRAND_EVENTS_PER_SECOND", "0")
+        // The peers take whatever comes; by default ingest refuses what goes beyond 128 at once.
+        .with("AFTERGLOW_INGEST__IN_FLIGHT_MAX", arguments.connections.max(128).to_string())
         .with("AFTERGLOW_LOG__FILTER", "warn");
     layout.brands = 1;
     let mut installation = Installation::prepare(layout).await?;

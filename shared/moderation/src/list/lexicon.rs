@@ -1,7 +1,7 @@
 //! Lists made ready to be looked up. Neither phrases nor regular expressions backtrack, and no more than
 //! [`READ_MAX_BYTES`](crate::READ_MAX_BYTES) of a text are read, so that no message can keep the judge busy.
 
-use std::{collections::HashMap, ops::Range};
+use std::{collections::HashMap, ops::Range, sync::OnceLock};
 
 use aho_corasick::{AhoCorasick, MatchKind};
 use regex::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
@@ -150,9 +150,29 @@ struct Searcher<M> {
     patterns: Vec<Pattern<M>>,
     phrases: AhoCorasick,
     phrase_patterns: Vec<usize>,
-    regexes: Vec<(usize, Regex)>,
+    regexes: Vec<Expression>,
     /// The same regular expressions: one pass says which of them match, and hardly any does.
     matching: RegexSet,
+}
+
+/// A regular expression that is compiled when a reading matches it for the first time: hundreds of them would take megabytes.
+#[derive(Debug)]
+struct Expression {
+    /// Of which pattern.
+    at: usize,
+    written: String,
+    compiled: OnceLock<Option<Regex>>,
+}
+
+impl Expression {
+    /// `None` if it cannot be compiled, which is seen before a list is taken.
+    fn regex(&self) -> Option<&Regex> {
+        self.compiled.get_or_init(|| compiled(&self.written).ok()).as_ref()
+    }
+}
+
+fn compiled(written: &str) -> Result<Regex, regex::Error> {
+    RegexBuilder::new(written).size_limit(REGEX_MAX_BYTES).build()
 }
 
 impl<M> Searcher<M> {
@@ -166,8 +186,9 @@ impl<M> Searcher<M> {
         let inner = reading.trim();
         let ahead = reading.len() - reading.trim_start().len();
         let matching = self.matching.matches(inner);
-        let regexes = matching.iter().filter_map(|n| self.regexes.get(n)).flat_map(|(at, regex)| {
-            regex.find_iter(inner).map(move |found| (*at, found.start() + ahead..found.end() + ahead))
+        let matching = matching.iter().filter_map(|n| self.regexes.get(n)).filter_map(|e| Some((e.at, e.regex()?)));
+        let regexes = matching.flat_map(|(at, regex)| {
+            regex.find_iter(inner).map(move |found| (at, found.start() + ahead..found.end() + ahead))
         });
         let applies = |at: usize| {
             self.patterns.get(at).is_some_and(|pattern| pattern.bound.is_none() || pattern.bound == language)
@@ -179,7 +200,7 @@ impl<M> Searcher<M> {
 struct Draft<M> {
     patterns: Vec<Pattern<M>>,
     phrases: Vec<(usize, String)>,
-    regexes: Vec<(usize, Regex)>,
+    regexes: Vec<Expression>,
 }
 
 impl<M> Default for Draft<M> {
@@ -194,17 +215,17 @@ impl<M> Draft<M> {
         match &entry.needle {
             Needle::Phrase(phrase) => self.phrases.push((at, phrase.clone())),
             Needle::Regex(written) => {
-                let regex =
-                    RegexBuilder::new(&for_folded_text(written)).size_limit(REGEX_MAX_BYTES).build().map_err(|e| {
-                        entry.error(match e {
-                            regex::Error::CompiledTooBig(limit) => Problem::RegexTooLarge { limit },
-                            other => Problem::Regex(other.to_string()),
-                        })
-                    })?;
+                let written = for_folded_text(written);
+                let regex = compiled(&written).map_err(|e| {
+                    entry.error(match e {
+                        regex::Error::CompiledTooBig(limit) => Problem::RegexTooLarge { limit },
+                        other => Problem::Regex(other.to_string()),
+                    })
+                })?;
                 if regex.is_match("") {
                     return Err(entry.error(Problem::MatchesEverything));
                 }
-                self.regexes.push((at, regex));
+                self.regexes.push(Expression { at, written, compiled: OnceLock::new() });
             }
         }
         let rule = format!("{}:{} {}", entry.list, entry.line, entry.written);
@@ -216,7 +237,7 @@ impl<M> Draft<M> {
     fn build(self) -> Option<Searcher<M>> {
         let (phrase_patterns, phrases): (Vec<usize>, Vec<String>) = self.phrases.into_iter().unzip();
         let phrases = AhoCorasick::builder().match_kind(MatchKind::Standard).build(phrases).ok()?;
-        let matching = RegexSetBuilder::new(self.regexes.iter().map(|(_, regex)| regex.as_str()))
+        let matching = RegexSetBuilder::new(self.regexes.iter().map(|expression| &expression.written))
             .size_limit(REGEXES_MAX_BYTES)
             .dfa_size_limit(STATES_MAX_BYTES)
             .build()
