@@ -42,7 +42,12 @@ mod scorer;
 mod soak;
 mod stop;
 
+use std::time::Duration;
+
+use afterglow_runtime::signals;
+use anyhow::Context as _;
 use clap::Parser;
+use tokio_util::sync::CancellationToken;
 
 /// Memory is taken and given back by many tasks, a little at a time (docs/decisions/0001-libraries.md).
 #[global_allocator]
@@ -75,7 +80,15 @@ enum Bench {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    match Bench::parse() {
+    let stop = CancellationToken::new();
+    signals(&stop, &stop, Duration::ZERO)?;
+    // Cut off, it ends the processes and servers that it started, as at its end.
+    let measured = Box::pin(measure(Bench::parse()));
+    stop.run_until_cancelled(measured).await.context("stopped before its end: nothing is told")?
+}
+
+async fn measure(bench: Bench) -> anyhow::Result<()> {
+    match bench {
         Bench::Chaos(arguments) => chaos::run(&arguments).await,
         Bench::Console(arguments) => console::run(&arguments).await,
         Bench::Feed(arguments) => feed::run(&arguments).await,

@@ -26,9 +26,11 @@ const FIND_LITE: &str = "SELECT k.account, k.viewer, k.key FROM viewer_key k
     JOIN (SELECT value ->> 0 AS account, value ->> 1 AS viewer FROM json_each($1)) AS wanted
         ON k.account = wanted.account AND k.viewer = wanted.viewer";
 const MAKE_PG: &str = "INSERT INTO viewer_key (account, viewer, key)
-    SELECT * FROM UNNEST($1::text[], $2::text[], $3::bytea[]) ON CONFLICT DO NOTHING";
+    SELECT * FROM UNNEST($1::text[], $2::text[], $3::bytea[]) ON CONFLICT DO NOTHING
+    RETURNING account, viewer, key";
 const MAKE_LITE: &str = "INSERT INTO viewer_key (account, viewer, key)
-    SELECT value ->> 0, value ->> 1, unhex(value ->> 2) FROM json_each($1) WHERE TRUE ON CONFLICT DO NOTHING";
+    SELECT value ->> 0, value ->> 1, unhex(value ->> 2) FROM json_each($1) WHERE TRUE ON CONFLICT DO NOTHING
+    RETURNING account, viewer, key";
 
 type KeyRow = (String, String, Vec<u8>);
 
@@ -39,9 +41,12 @@ pub(crate) async fn sealed(tx: &mut Tx, interactions: &[&Interaction]) -> Result
     let mut keys = if wanted.is_empty() { HashMap::new() } else { find(tx, &wanted).await? };
     let missing: BTreeSet<ViewerKey> = wanted.into_iter().filter(|viewer| !keys.contains_key(viewer)).collect();
     if !missing.is_empty() {
-        make(tx, &missing).await?;
-        // Another process may have been first: its key counts.
-        keys.extend(find(tx, &missing).await?);
+        let made = make(tx, &missing).await?;
+        let all = made.len() == missing.len();
+        keys.extend(made);
+        if !all {
+            keys.extend(find(tx, &missing).await?); // another process was first: its key counts
+        }
     }
     let seal = |interaction: &&Interaction| {
         let Some(raw) = &interaction.raw else { return Ok(None) };
@@ -100,14 +105,18 @@ async fn find(tx: &mut Tx, wanted: &BTreeSet<ViewerKey>) -> Result<HashMap<Viewe
             sqlx::query_as(FIND_LITE).bind(pairs).fetch_all(&mut **tx).await?
         }
     };
+    Ok(by_viewer(rows))
+}
+
+fn by_viewer(rows: Vec<KeyRow>) -> HashMap<ViewerKey, Vec<u8>> {
     let named = |(account, viewer, key): KeyRow| {
         (ViewerKey { account: AccountId::new(account), viewer: ViewerId::new(viewer) }, key)
     };
-    Ok(rows.into_iter().map(named).collect())
+    rows.into_iter().map(named).collect()
 }
 
-/// In key order: two processes that make the same keys do so in one order.
-async fn make(tx: &mut Tx, missing: &BTreeSet<ViewerKey>) -> Result<(), StoreError> {
+/// Those of the keys that nobody else made meanwhile. In key order: two processes that make the same keys do so in one order.
+async fn make(tx: &mut Tx, missing: &BTreeSet<ViewerKey>) -> Result<HashMap<ViewerKey, Vec<u8>>, StoreError> {
     let mut keys = Vec::with_capacity(missing.len());
     for _ in missing {
         let mut key = vec![0; 32];
@@ -115,11 +124,11 @@ async fn make(tx: &mut Tx, missing: &BTreeSet<ViewerKey>) -> Result<(), StoreErr
         random.map_err(|_| StoreError::configuration("the system gives no random numbers"))?;
         keys.push(key);
     }
-    match tx {
+    let made: Vec<KeyRow> = match tx {
         Tx::Postgres(tx) => {
             let accounts: Vec<&str> = missing.iter().map(|viewer| viewer.account.as_str()).collect();
             let viewers: Vec<&str> = missing.iter().map(|viewer| viewer.viewer.as_str()).collect();
-            sqlx::query(MAKE_PG).bind(accounts).bind(viewers).bind(keys).execute(&mut **tx).await?;
+            sqlx::query_as(MAKE_PG).bind(accounts).bind(viewers).bind(keys).fetch_all(&mut **tx).await?
         }
         Tx::Sqlite(tx) => {
             let rows: Vec<(&str, &str, String)> = missing
@@ -128,10 +137,10 @@ async fn make(tx: &mut Tx, missing: &BTreeSet<ViewerKey>) -> Result<(), StoreErr
                 .map(|(viewer, key)| (viewer.account.as_str(), viewer.viewer.as_str(), hex(key)))
                 .collect();
             let rows = crate::codec::to_json("viewer keys", &rows)?;
-            sqlx::query(MAKE_LITE).bind(rows).execute(&mut **tx).await?;
+            sqlx::query_as(MAKE_LITE).bind(rows).fetch_all(&mut **tx).await?
         }
-    }
-    Ok(())
+    };
+    Ok(by_viewer(made))
 }
 
 /// As SQLite's `unhex()` takes it.

@@ -41,7 +41,8 @@
 //! | `kpis` | the counts behind a brand's figures |
 //! | `safety` | how many automated sends did harm |
 //! | `moderation` | spam and abuse, and what is done about it |
-//! | `intents` | the responder's judgement, and what is due |
+//! | `intents` | the responder's judgement |
+//! | `due` | intents that wait to be judged again, and are due |
 //! | `sends` | starting, finishing and reconciling a send |
 //! | `shared_work` | leases, limits shared by all processes |
 //! | `forgotten`, `forget_receipts` | people who asked to be forgotten, and what is left of that |
@@ -81,6 +82,7 @@ mod crm;
 mod decisions;
 mod documents;
 mod drafts;
+mod due;
 mod echoes;
 mod engine;
 mod error;
