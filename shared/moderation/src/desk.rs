@@ -1,7 +1,5 @@
 //! What one brand's messages are judged by: the built-in lists, and what the brand wants beside them.
 
-use std::sync::{Arc, LazyLock};
-
 use afterglow_domain::phrase::{stands_in, words};
 use afterglow_domain::{HandoverRules, Language, ModerationRules, NeedsPerson};
 
@@ -12,39 +10,26 @@ const ANY: &str = "any";
 
 /// A brand's judge of messages.
 pub struct Desk {
-    moderator: Arc<Moderator>,
-    handover: Arc<Handover>,
+    moderator: Moderator,
+    handover: Handover,
     language: Language,
     from: NeedsPerson,
     keywords: Vec<(String, Vec<String>)>,
 }
 
-type Judges = (Arc<Moderator>, Arc<Handover>);
-
-/// The judges of brands without lists of their own: compiled once, since it takes some 50 ms and a few MB.
-static BUILT_IN: LazyLock<Result<Judges, ListErrors>> =
-    LazyLock::new(|| Ok((Arc::new(Moderator::new(&[], Thresholds::default())?), Arc::new(Handover::new(&[])?))));
-
 impl Desk {
     /// For a brand with these rules, which writes in `language`.
     pub fn new(rules: &ModerationRules, people: &HandoverRules, language: Language) -> Result<Self, ListErrors> {
-        let (moderator, handover) = BUILT_IN.clone()?;
-        let moderator = if rules.lists.is_empty() && rules.own_hosts.is_empty() {
-            moderator
-        } else {
-            let names: Vec<String> =
-                rules.lists.keys().map(|language| format!("moderation.lists.{language}")).collect();
-            let lists: Vec<List<'_>> = rules
-                .lists
-                .iter()
-                .zip(&names)
-                .map(|((language, text), name)| List { name, language: Language::from_tag(language), text })
-                .collect();
-            let own = Moderator::new(&lists, Thresholds::default())?;
-            Arc::new(own.with_own_hosts(rules.own_hosts.clone()))
-        };
+        let names: Vec<String> = rules.lists.keys().map(|language| format!("moderation.lists.{language}")).collect();
+        let lists: Vec<List<'_>> = rules
+            .lists
+            .iter()
+            .zip(&names)
+            .map(|((language, text), name)| List { name, language: Language::from_tag(language), text })
+            .collect();
+        let moderator = Moderator::new(&lists, Thresholds::default())?.with_own_hosts(rules.own_hosts.clone());
         let keywords = people.keywords.iter().map(|keyword| (keyword.clone(), words(keyword))).collect();
-        Ok(Self { moderator, handover, language, from: people.when, keywords })
+        Ok(Self { moderator, handover: Handover::new(&[])?, language, from: people.when, keywords })
     }
 
     /// Whether `tag` can be a key of a brand's lists.

@@ -4,10 +4,12 @@
 //! does it cost?" hides the complaint. Lists name the topics, and what is routine; the rest is counted from the text's
 //! form. A longer message in which nothing is known asks for a look, because lists never know every way to say a thing.
 
+use std::sync::{Arc, LazyLock};
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Language, Level, Lexicon, List, ListErrors, Message,
+    Language, Layer, Level, Lexicon, List, ListErrors, Message,
     fold::{readings, same_text_key},
     list::Label,
 };
@@ -150,6 +152,10 @@ const TELLING_WORDS: usize = 4;
 /// Words from which a message counts as long.
 const LONG_WORDS: usize = 60;
 
+/// Compiled once, since it takes some 30 ms and 5 MB.
+static BUILT_IN: LazyLock<Result<Arc<Layer<Topic>>, ListErrors>> =
+    LazyLock::new(|| Layer::compile(&built_in()).map(Arc::new));
+
 /// Decides for one brand which messages need a person.
 #[derive(Debug)]
 pub struct Handover {
@@ -159,7 +165,7 @@ pub struct Handover {
 impl Handover {
     /// The built-in lists of every language, with a brand's lists on top.
     pub fn new(brand: &[List<'_>]) -> Result<Self, ListErrors> {
-        Ok(Self { lexicon: Lexicon::compile(&built_in(), brand)? })
+        Ok(Self { lexicon: Lexicon::on(BUILT_IN.clone()?, brand)? })
     }
 
     /// Whether `message` needs a person; `confidence` is that of the answer at hand, if there is one.

@@ -28,7 +28,7 @@ pub use afterglow_domain::Language;
 pub use desk::Desk;
 pub use fold::{READ_MAX_BYTES, same_text_key};
 pub use handover::{Assessment, Confidence, Handover, Need, Reason, Topic};
-pub(crate) use list::Lexicon;
+pub(crate) use list::{Layer, Lexicon};
 pub use list::{Level, List, ListError, ListErrors, Problem};
 pub use message::{Message, Volume};
 pub use moderator::{Classifier, ClassifierError, Moderator, Thresholds};

@@ -1,8 +1,10 @@
 //! The judge: lists, links, volume, and whatever a brand plugs in.
 
+use std::sync::{Arc, LazyLock};
+
 use crate::{
-    Category, Finding, Language, Level, Lexicon, List, ListErrors, Message, READ_MAX_BYTES, Verdict, fold::readings,
-    links,
+    Category, Finding, Language, Layer, Level, Lexicon, List, ListErrors, Message, READ_MAX_BYTES, Verdict,
+    fold::readings, links,
 };
 
 /// A brand's own judge beside the built-in ones: a model, a service's answer that was fetched before, another list.
@@ -36,6 +38,10 @@ impl Default for Thresholds {
     }
 }
 
+/// Compiled once, since it takes some 30 ms and 6 MB; a brand's own lists take what is in them.
+static BUILT_IN: LazyLock<Result<Arc<Layer<Category>>, ListErrors>> =
+    LazyLock::new(|| Layer::compile(&built_in()).map(Arc::new));
+
 /// Judges messages for one brand.
 pub struct Moderator {
     lexicon: Lexicon<Category>,
@@ -47,7 +53,7 @@ pub struct Moderator {
 impl Moderator {
     /// The built-in lists of every language, with a brand's lists on top.
     pub fn new(brand: &[List<'_>], thresholds: Thresholds) -> Result<Self, ListErrors> {
-        let lexicon = Lexicon::compile(&built_in(), brand)?;
+        let lexicon = Lexicon::on(BUILT_IN.clone()?, brand)?;
         Ok(Self { lexicon, thresholds, own_hosts: Vec::new(), classifiers: Vec::new() })
     }
 

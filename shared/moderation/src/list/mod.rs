@@ -23,9 +23,10 @@
 mod error;
 mod lexicon;
 mod parse;
+mod searcher;
 
 pub use error::{ListError, ListErrors, Problem};
-pub(crate) use lexicon::Lexicon;
+pub(crate) use lexicon::{Layer, Lexicon};
 
 use serde::{Deserialize, Serialize};
 
