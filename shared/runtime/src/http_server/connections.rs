@@ -1,7 +1,7 @@
 //! The connections of one listener: in which phase each is, since when, and what their bodies hold.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio_util::sync::CancellationToken;
@@ -11,6 +11,10 @@ use crate::settings::Http;
 /// How long whoever has just begun keeps its place, in ms, whoever else wants it: time enough to be read and answered.
 /// More than two looks at the clock.
 const GRACE: u64 = 450;
+
+/// Bytes that whoever reads takes within the time of a body. The system's buffers take a few now and then even when nobody reads:
+/// a closed window is probed, and small pieces are laid together.
+const ENOUGH: usize = 64 * 1024;
 
 /// What a connection is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,8 +65,12 @@ pub(super) struct Connection {
     phase: AtomicU8,
     /// Since when it is in its phase, or when it last wrote; in ms of the listener.
     since: AtomicU64,
-    /// Since when it cannot write; 0: it can.
+    /// Since when it cannot write all it has; 0: it can.
     unread: AtomicU64,
+    /// Bytes that went since.
+    taken: AtomicUsize,
+    /// Whether the last ones could not go.
+    stuck: AtomicBool,
     /// Bytes of the body that is being read.
     held: AtomicUsize,
     cut: CancellationToken,
@@ -94,6 +102,8 @@ impl Connections {
             phase: AtomicU8::new(Phase::Quiet as u8),
             since: AtomicU64::new(now),
             unread: AtomicU64::new(0),
+            taken: AtomicUsize::new(0),
+            stuck: AtomicBool::new(false),
             held: AtomicUsize::new(0),
             cut: CancellationToken::new(),
         });
@@ -196,9 +206,10 @@ impl Connection {
         }
     }
 
-    /// Bytes went.
-    pub(super) fn went(&self) {
-        self.unread.store(0, Ordering::Relaxed);
+    /// So many bytes went.
+    pub(super) fn went(&self, bytes: usize) {
+        self.stuck.store(false, Ordering::Relaxed);
+        self.taken.fetch_add(bytes, Ordering::Relaxed);
         if self.phase() == Phase::Quiet {
             self.enter(Phase::Quiet);
         }
@@ -206,11 +217,38 @@ impl Connection {
 
     /// Bytes could not go.
     pub(super) fn stuck(&self) {
+        self.stuck.store(true, Ordering::Relaxed);
         if self.unread.load(Ordering::Relaxed) == 0
             && let Some(all) = self.all.upgrade()
         {
-            self.unread.store(all.now.load(Ordering::Relaxed), Ordering::Relaxed);
+            self.wait_from(all.now.load(Ordering::Relaxed));
         }
+    }
+
+    /// Counts anew what is taken from now on.
+    fn wait_from(&self, now: u64) {
+        self.taken.store(0, Ordering::Relaxed);
+        self.unread.store(now, Ordering::Relaxed);
+    }
+
+    /// Whether it has not read its answer for too long.
+    fn leaves_unread(&self, ms: u64, now: u64) -> bool {
+        let since = self.unread.load(Ordering::Relaxed);
+        if since == 0 {
+            return false;
+        }
+        if !self.stuck.load(Ordering::Relaxed) {
+            self.unread.store(0, Ordering::Relaxed); // all it had went
+            return false;
+        }
+        if now.saturating_sub(since) <= ms {
+            return false;
+        }
+        if self.taken.load(Ordering::Relaxed) < ENOUGH {
+            return true;
+        }
+        self.wait_from(now); // it reads, if slowly
+        false
     }
 
     /// A head is whole; `body`: more is to come.
@@ -245,8 +283,7 @@ impl Connection {
     /// Whether its time is over.
     fn over(&self, limits: &Http, now: u64) -> Option<Cut> {
         let longer = |since: u64, ms: u64| now.saturating_sub(since) > ms;
-        let unread = self.unread.load(Ordering::Relaxed);
-        if unread != 0 && longer(unread, limits.body_ms) {
+        if self.leaves_unread(limits.body_ms, now) {
             return Some(Cut::Unread);
         }
         let (ms, why) = match self.phase() {

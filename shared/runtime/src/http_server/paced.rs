@@ -26,10 +26,11 @@ impl Paced {
         Self { stream, connection }
     }
 
-    fn note<T>(&self, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+    fn note(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match &written {
             Poll::Pending => self.connection.stuck(),
-            Poll::Ready(_) => self.connection.went(),
+            Poll::Ready(Ok(bytes)) => self.connection.went(*bytes),
+            Poll::Ready(Err(_)) => {} // it ends
         }
         written
     }

@@ -61,9 +61,25 @@ fn whoever_reads_its_answer_in_time_stays() {
         all.look(now);
         connection.stuck();
         all.look(now + 300);
-        connection.went();
+        connection.went(100);
     }
     assert!(!is_cut(&connection));
+}
+
+#[test]
+fn whoever_takes_a_few_bytes_now_and_then_reads_nothing_and_whoever_reads_slowly_stays() {
+    for (bytes, cut) in [(100, true), (20_000, false)] {
+        let all = of(&limits());
+        let connection = all.open(1);
+        all.look(2);
+        connection.stuck();
+        for now in (1..20).map(|n| n * 100) {
+            connection.went(bytes);
+            connection.stuck(); // there is more, and it cannot go
+            all.look(now);
+        }
+        assert_eq!(is_cut(&connection), cut, "{bytes} bytes every 100 ms");
+    }
 }
 
 #[test]
