@@ -22,6 +22,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
@@ -34,6 +35,9 @@ use crate::settings::Http;
 
 /// How often it is looked whose time is over. A connection may stay by so much longer.
 const LOOK: Duration = Duration::from_millis(200);
+/// Bytes of answers that the system keeps for whoever does not read. By itself it keeps up to 4 MiB (tcp(7), `tcp_wmem`): ten thousands
+/// of short answers are made before it is seen that nobody reads them.
+const SEND_BUFFER: usize = 256 * 1024;
 /// How soon it is looked again for room, when every connection is being answered, or the system has no more of them.
 const ROOM: Duration = Duration::from_millis(5);
 
@@ -88,6 +92,7 @@ async fn answer(
     stop: CancellationToken,
 ) {
     let _ = stream.set_nodelay(true); // slower without, and no worse
+    let _ = SockRef::from(&stream).set_send_buffer_size(SEND_BUFFER); // the system's own grows further, and no worse
     let watched = Arc::clone(&connection);
     let service = service_fn(move |request: Request<Incoming>| {
         let (watched, mut router) = (Arc::clone(&watched), router.clone());

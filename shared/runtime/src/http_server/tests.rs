@@ -5,7 +5,7 @@ use axum::routing::{get, post};
 use bytes::Bytes;
 use proptest::prelude::*;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -209,6 +209,21 @@ async fn a_crowd_that_says_nothing_keeps_nobody_out() {
     for _ in 0..40 {
         crowd.push(TcpStream::connect(served.address).await.unwrap());
         assert!(ask(served.address, GET).await.ends_with("here"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_never_reads_is_cut() {
+    for window in [Some(4_096), None] {
+        let served = served(limits()).await;
+        let socket = TcpSocket::new_v4().unwrap();
+        if let Some(bytes) = window {
+            socket.set_recv_buffer_size(bytes).unwrap();
+        }
+        let mut stream = socket.connect(served.address).await.unwrap();
+        let questions = "GET / HTTP/1.1\r\nhost: a\r\n\r\n".repeat(500);
+        let asks = async { while stream.write_all(questions.as_bytes()).await.is_ok() {} };
+        timeout(PATIENCE, asks).await.expect("it is cut");
     }
 }
 
