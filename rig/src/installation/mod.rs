@@ -33,6 +33,9 @@ use crate::reckoning::is_settled;
 
 /// How long anything may take. Generous: the machine may be busy.
 const PATIENCE: Duration = Duration::from_mins(3);
+/// How long all may take to come to rest: the confirmation of a stop waits five minutes for another app that leads the conversation
+/// (`responder/src/policy/confirmation.rs`).
+const REST: Duration = Duration::from_mins(7);
 /// Webhooks that the simulated Meta has under way at once.
 const POSTS: usize = 64;
 
@@ -165,7 +168,7 @@ impl Installation {
         let (mut calm, mut last) = (0, String::new());
         // A message may be between two places at the moment of one look; not at several.
         while calm < 3 {
-            ensure!(begun.elapsed() < PATIENCE, "still on its way: {last}\n{}", self.logs());
+            ensure!(begun.elapsed() < REST, "still on its way: {last}\n{}", self.logs());
             tokio::time::sleep(Duration::from_millis(100)).await;
             let idle = tokio::time::timeout(Duration::from_secs(5), self.sim.wait_idle()).await.is_ok();
             let Ok(totals) = self.store.totals().await else { continue };
