@@ -52,6 +52,13 @@ struct Measured {
     events_per_second: f64,
 }
 
+/// How long the answers of one round took, in ms.
+#[derive(Default)]
+struct Round {
+    calm: Vec<i64>,
+    loud: Vec<i64>,
+}
+
 #[expect(clippy::print_stdout, reason = "the table is what the command is for")]
 pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let servers = PrivateServers::start()?;
@@ -73,15 +80,15 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let warm_up = Arguments { seconds: WARM_UP_SECONDS, ..arguments.clone() };
     measure(&installation, &warm_up, (0, 1.0), &mut told).await?;
     for round in 1..=arguments.rounds {
-        let mut both = Vec::new();
-        for (name, times) in [("calm", 1.0), ("loud", arguments.times)] {
+        let mut both = Round::default();
+        for (name, times, all) in [("calm", 1.0, &mut both.calm), ("loud", arguments.times, &mut both.loud)] {
             let begun = now().millis();
             let seed = u64::from(round) * 10 + u64::from(times > 1.0);
             let measured = measure(&installation, arguments, (seed, times), &mut told).await?;
             let Measured { latencies, events_per_second } = measured;
             let (answers, p50, p99) = (latencies.len(), percentile(&latencies, 500), percentile(&latencies, 990));
             println!("| {name} | {round} | {events_per_second:.0} | {answers} | {p50} | {p99} |");
-            both.push(latencies);
+            *all = latencies;
             if arguments.stages {
                 println!("  {}", stages(servers.database_url(), installation.sim.accounts(), begun).await?);
             }
@@ -90,7 +97,7 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     let totals = installation.at_rest().await?;
     let reckoning = Reckoning::of(&installation, told, &totals).await?;
-    let every: Vec<&Vec<Vec<i64>>> = rounds.iter().collect();
+    let every: Vec<&Round> = rounds.iter().collect();
     let (lower, upper) = bounds(&rounds);
     println!();
     for (name, permille) in [("p50", 500), ("p90", 900), ("p99", 990)] {
@@ -103,13 +110,13 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
 }
 
 /// A percentile of all calm answers and of all loud ones, in ms, and by how many percent it moves.
-fn moved(rounds: &[&Vec<Vec<i64>>], permille: usize) -> (i64, i64, f64) {
-    let of = |which: usize| {
-        let mut all: Vec<i64> = rounds.iter().filter_map(|round| round.get(which)).flatten().copied().collect();
+fn moved(rounds: &[&Round], permille: usize) -> (i64, i64, f64) {
+    let of = |which: fn(&Round) -> &[i64]| {
+        let mut all: Vec<i64> = rounds.iter().flat_map(|round| which(round)).copied().collect();
         all.sort_unstable();
         percentile(&all, permille)
     };
-    let (calm, loud) = (of(0), of(1));
+    let (calm, loud) = (of(|round| &round.calm), of(|round| &round.loud));
     #[expect(clippy::cast_precision_loss, reason = "milliseconds")]
     let percent = (loud - calm) as f64 / calm.max(1) as f64 * 100.0;
     (calm, loud, percent)
@@ -117,7 +124,7 @@ fn moved(rounds: &[&Vec<Vec<i64>>], permille: usize) -> (i64, i64, f64) {
 
 /// How far the 99th percentile moves by chance alone: rounds drawn anew, with repetition (Efron, "Bootstrap Methods", 1979), and
 /// between which bounds nine of ten draws lie. A round of seconds has few answers beyond its 99th percentile.
-fn bounds(rounds: &[Vec<Vec<i64>>]) -> (f64, f64) {
+fn bounds(rounds: &[Round]) -> (f64, f64) {
     const DRAWS: usize = 1_000;
     let mut dice = StdRng::seed_from_u64(1);
     let mut draws: Vec<f64> = (0..DRAWS)

@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use afterglow_rig::{Installation, Layout, PrivateServers, Service, Signal, Usage};
+use afterglow_runtime::Settings;
 use anyhow::{Context as _, ensure};
 use lapin::options::QueuePurgeOptions;
 use lapin::{Connection, ConnectionProperties};
@@ -66,10 +67,11 @@ struct Peer {
 
 pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let servers = PrivateServers::start()?;
+    let places = Settings::default().ingest.in_flight_max.max(usize::try_from(arguments.connections)?);
     let mut layout = Layout::new(&arguments.binary, Some((servers.database_url(), servers.amqp_url())))
         .with("AFTERGLOW_INGEST__BRAND_EVENTS_PER_SECOND", "0")
-        // The peers take whatever comes; by default ingest refuses what goes beyond 128 at once.
-        .with("AFTERGLOW_INGEST__IN_FLIGHT_MAX", arguments.connections.max(128).to_string())
+        // The peers take whatever comes; ingest refuses what goes beyond its places.
+        .with("AFTERGLOW_INGEST__IN_FLIGHT_MAX", places.to_string())
         .with("AFTERGLOW_LOG__FILTER", "warn");
     layout.brands = 1;
     let mut installation = Installation::prepare(layout).await?;

@@ -63,29 +63,24 @@ impl Installation {
         self.pids(service).into_iter().map(Usage::of).fold(Usage::default(), |sum, one| sum + one)
     }
 
-    fn take(&mut self, service: Service) -> anyhow::Result<Process> {
+    fn take(&mut self, service: Service) -> anyhow::Result<Member> {
         let place = self.members.iter().position(|member| member.service == service);
-        let member = self.members.remove(place.with_context(|| format!("no {} runs", service.name()))?);
-        Ok(member.process)
+        Ok(self.members.remove(place.with_context(|| format!("no {} runs", service.name()))?))
     }
 
     /// Ends the oldest member of a service in order, and takes it out of the balancer's turn when it is gone.
     pub async fn terminate(&mut self, service: Service) -> anyhow::Result<ExitStatus> {
-        let ops = self.members.iter().find(|member| member.service == service).map(|member| member.ops);
-        let ended = self.take(service)?.terminate().await?;
-        if let Some(ops) = ops {
-            self.balancer.remove(ops);
-        }
+        let Member { process, ops, .. } = self.take(service)?;
+        let ended = process.terminate().await?;
+        self.balancer.remove(ops);
         Ok(ended)
     }
 
     /// kill -9 of the oldest member of a service.
     pub fn kill(&mut self, service: Service) -> anyhow::Result<()> {
-        let ops = self.members.iter().find(|member| member.service == service).map(|member| member.ops);
-        self.take(service)?.kill()?;
-        if let Some(ops) = ops {
-            self.balancer.remove(ops);
-        }
+        let Member { process, ops, .. } = self.take(service)?;
+        process.kill()?;
+        self.balancer.remove(ops);
         Ok(())
     }
 

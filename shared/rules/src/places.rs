@@ -24,12 +24,13 @@ impl<'a> Ground<'a> {
             return (0, 0);
         }
         let from = usize::try_from(first - 1).unwrap_or(0);
-        let written = self.lines.get(from).copied().unwrap_or_default();
+        let line_at = |n: usize| self.lines.get(n).copied().unwrap_or_default();
+        let written = line_at(from);
         let opening = written.chars().nth(usize::try_from(start.saturating_sub(1)).unwrap_or(0));
         match opening {
             // A block begins on the next line, and all of its lines are indented alike.
             Some('|') => {
-                let below = self.lines.get(from + line as usize).copied().unwrap_or_default();
+                let below = line_at(from + line as usize);
                 (first + u64::from(line), indent(below) + u64::from(column))
             }
             // A folded one has its lines joined by one space each.

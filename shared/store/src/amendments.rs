@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 use afterglow_domain::{DerivedId, Interaction, InteractionId, QuarantineReason, Quarantined, Timestamp};
 use uuid::Uuid;
 
-use crate::codec::InteractionColumns;
-use crate::engine::{Ids, Sql, Texts, Tx, on_read, on_tx};
+use crate::codec::{InteractionColumns, interaction_columns};
+use crate::engine::{Ids, Sql, Texts, Tx, locking, on_read, on_tx};
 use crate::{Store, StoreError};
 
 /// What [`Store::expire_parked`] did, and what it left.
@@ -40,21 +40,16 @@ const APPLY_LATE: &str = "UPDATE amendment SET applied_ms = $2
     WHERE parked_ms <= $1 AND applied_ms IS NULL AND expired_ms IS NULL
         AND EXISTS (SELECT 1 FROM interaction m WHERE m.account = amendment.account AND m.mid = amendment.mid)";
 
-const OLD: Sql = Sql {
-    postgres:
-        "SELECT i.id, i.brand, i.account, i.viewer, i.username, i.channel, i.source, i.occurred_ms, i.received_ms,
-            i.standby, i.body, i.raw, (SELECT k.key FROM viewer_key k
-            WHERE k.account = i.account AND k.viewer = i.viewer) AS raw_key
-        FROM amendment a JOIN interaction i ON i.id = a.interaction
+const OLD: Sql = locking!(
+    concat!(
+        "SELECT ",
+        interaction_columns!("i"),
+        " FROM amendment a JOIN interaction i ON i.id = a.interaction
         WHERE a.parked_ms <= $1 AND a.applied_ms IS NULL AND a.expired_ms IS NULL
-        ORDER BY a.parked_ms, i.id LIMIT $2 FOR UPDATE OF a SKIP LOCKED",
-    sqlite: "SELECT i.id, i.brand, i.account, i.viewer, i.username, i.channel, i.source, i.occurred_ms, i.received_ms,
-            i.standby, i.body, i.raw, (SELECT k.key FROM viewer_key k
-            WHERE k.account = i.account AND k.viewer = i.viewer) AS raw_key
-        FROM amendment a JOIN interaction i ON i.id = a.interaction
-        WHERE a.parked_ms <= $1 AND a.applied_ms IS NULL AND a.expired_ms IS NULL
-        ORDER BY a.parked_ms, i.id LIMIT $2",
-};
+        ORDER BY a.parked_ms, i.id LIMIT $2"
+    ),
+    "FOR UPDATE OF a SKIP LOCKED"
+);
 
 const EXPIRE: Sql = Sql {
     postgres: "UPDATE amendment SET expired_ms = $2 WHERE interaction = ANY($1)",

@@ -2,37 +2,37 @@
 
 use afterglow_domain::{AccountId, DerivedId as _, Interaction, InteractionId, Timestamp, ViewerId, ViewerKey};
 
-use crate::codec::InteractionColumns;
+use crate::codec::{InteractionColumns, interaction_columns};
 use crate::engine::row;
 use crate::wall::on_brand;
 use crate::{BrandStore, StoreError};
 
-const INTERACTIONS: &str = "SELECT id, brand, account, viewer, username, channel, source, occurred_ms, received_ms,
-        standby, body, raw,
-        (SELECT k.key FROM viewer_key k
-            WHERE k.account = interaction.account AND k.viewer = interaction.viewer) AS raw_key
-    FROM interaction WHERE brand = $1 AND account = $2 AND viewer = $3
-    ORDER BY occurred_ms DESC, id DESC LIMIT $4";
+const INTERACTIONS: &str = concat!(
+    "SELECT ",
+    interaction_columns!("interaction"),
+    " FROM interaction WHERE brand = $1 AND account = $2 AND viewer = $3
+    ORDER BY occurred_ms DESC, id DESC LIMIT $4"
+);
 
-const BETWEEN: &str = "SELECT id, brand, account, viewer, username, channel, source, occurred_ms, received_ms,
-        standby, body, raw,
-        (SELECT k.key FROM viewer_key k
-            WHERE k.account = interaction.account AND k.viewer = interaction.viewer) AS raw_key
-    FROM interaction WHERE brand = $1 AND occurred_ms >= $2 AND occurred_ms < $3 ORDER BY occurred_ms, id";
+const BETWEEN: &str = concat!(
+    "SELECT ",
+    interaction_columns!("interaction"),
+    " FROM interaction WHERE brand = $1 AND occurred_ms >= $2 AND occurred_ms < $3 ORDER BY occurred_ms, id"
+);
 
-const PAGE: &str = "SELECT id, brand, account, viewer, username, channel, source, occurred_ms, received_ms,
-        standby, body, raw,
-        (SELECT k.key FROM viewer_key k
-            WHERE k.account = interaction.account AND k.viewer = interaction.viewer) AS raw_key
-    FROM interaction WHERE brand = $1 AND occurred_ms >= $2 AND occurred_ms < $3 AND (occurred_ms > $2 OR id > $4)
-    ORDER BY occurred_ms, id LIMIT $5";
+const PAGE: &str = concat!(
+    "SELECT ",
+    interaction_columns!("interaction"),
+    " FROM interaction WHERE brand = $1 AND occurred_ms >= $2 AND occurred_ms < $3 AND (occurred_ms > $2 OR id > $4)
+    ORDER BY occurred_ms, id LIMIT $5"
+);
 
-const INSIGHTS_BETWEEN: &str = "SELECT id, brand, account, viewer, username, channel, source, occurred_ms, received_ms,
-        standby, body, raw,
-        (SELECT k.key FROM viewer_key k
-            WHERE k.account = interaction.account AND k.viewer = interaction.viewer) AS raw_key
-    FROM interaction WHERE brand = $1 AND kind = 'story_insights' AND occurred_ms >= $2 AND occurred_ms < $3
-    ORDER BY occurred_ms, id";
+const INSIGHTS_BETWEEN: &str = concat!(
+    "SELECT ",
+    interaction_columns!("interaction"),
+    " FROM interaction WHERE brand = $1 AND kind = 'story_insights' AND occurred_ms >= $2 AND occurred_ms < $3
+    ORDER BY occurred_ms, id"
+);
 
 const SENT_BETWEEN: &str = "SELECT account, viewer, COALESCE(started_ms, reserved_ms) AS at_ms
     FROM send WHERE brand = $1 AND status = 'sent' AND started_ms >= $2 AND started_ms < $3 ORDER BY started_ms";

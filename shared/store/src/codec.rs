@@ -44,6 +44,44 @@ pub(crate) fn moment(ms: Option<i64>) -> Option<Timestamp> {
     ms.map(Timestamp::from_millis)
 }
 
+/// What [`InteractionColumns`] are read from: the columns of the interaction that a statement calls by this name, with the key of
+/// its fragment.
+macro_rules! interaction_columns {
+    ($interaction:literal) => {
+        concat!(
+            $interaction,
+            ".id, ",
+            $interaction,
+            ".brand, ",
+            $interaction,
+            ".account, ",
+            $interaction,
+            ".viewer, ",
+            $interaction,
+            ".username, ",
+            $interaction,
+            ".channel, ",
+            $interaction,
+            ".source, ",
+            $interaction,
+            ".occurred_ms, ",
+            $interaction,
+            ".received_ms, ",
+            $interaction,
+            ".standby, ",
+            $interaction,
+            ".body, ",
+            $interaction,
+            ".raw, (SELECT k.key FROM viewer_key k WHERE k.account = ",
+            $interaction,
+            ".account AND k.viewer = ",
+            $interaction,
+            ".viewer) AS raw_key"
+        )
+    };
+}
+pub(crate) use interaction_columns;
+
 row! {
     struct InteractionColumns {
         id: Uuid,

@@ -3,7 +3,7 @@
 use afterglow_domain::{AccountId, Intent, Timestamp};
 
 use crate::codec::from_json;
-use crate::engine::{Sql, on_read, on_tx};
+use crate::engine::{Sql, lease, on_read, on_tx};
 use crate::{Store, StoreError, sends};
 
 const DUE: Sql = Sql {
@@ -90,16 +90,8 @@ impl Store {
     pub async fn due_intents(&self, now: Timestamp, limit: u32, lease_ms: i64) -> Result<Vec<Intent>, StoreError> {
         let mut tx = self.engine.begin().await?;
         sends::release(&mut tx, now).await?;
-        let sql = tx.sql(&DUE);
-        let bodies: Vec<String> = on_tx!(&mut tx, |connection| {
-            sqlx::query_scalar(sql)
-                .bind(now.millis())
-                .bind(i64::from(limit))
-                .bind(now.plus(lease_ms).millis())
-                .fetch_all(connection)
-                .await?
-        });
+        let bodies: Vec<(String,)> = lease(&mut tx, &DUE, now, limit, lease_ms).await?;
         tx.commit().await?;
-        bodies.iter().map(|body| from_json("intent.body", body)).collect()
+        bodies.iter().map(|(body,)| from_json("intent.body", body)).collect()
     }
 }

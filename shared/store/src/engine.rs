@@ -3,11 +3,12 @@
 //! A statement is written once where both engines agree; where they do not, both texts stand side by side in a [`Sql`].
 //! `on_tx!` and `on_read!` expand one expression for each engine, so that the driver's types stay concrete.
 
+use afterglow_domain::Timestamp;
 use sqlx::encode::IsNull;
 use sqlx::error::BoxDynError;
-use sqlx::postgres::{PgArgumentBuffer, PgPool, PgTypeInfo};
-use sqlx::sqlite::{SqliteArgumentsBuffer, SqlitePool, SqliteTypeInfo};
-use sqlx::{Encode, Postgres, Sqlite, Transaction, Type};
+use sqlx::postgres::{PgArgumentBuffer, PgPool, PgRow, PgTypeInfo};
+use sqlx::sqlite::{SqliteArgumentsBuffer, SqlitePool, SqliteRow, SqliteTypeInfo};
+use sqlx::{Encode, FromRow, Postgres, Sqlite, Transaction, Type};
 use uuid::Uuid;
 
 use crate::StoreError;
@@ -90,7 +91,7 @@ pub(crate) struct Sql {
 
 /// A statement that locks the rows it reads. SQLite needs no words for it: its transaction holds the only write lock.
 macro_rules! locking {
-    ($sql:literal, $lock:literal) => {
+    ($sql:expr, $lock:literal) => {
         $crate::engine::Sql { postgres: concat!($sql, " ", $lock), sqlite: $sql }
     };
 }
@@ -109,6 +110,24 @@ macro_rules! on_tx {
             }
         }
     };
+}
+
+/// Rows that a statement leases to the caller: $1 is now, $2 how many at most, $3 until when.
+pub(crate) async fn lease<R>(
+    tx: &mut Tx,
+    sql: &Sql,
+    now: Timestamp,
+    limit: u32,
+    lease_ms: i64,
+) -> Result<Vec<R>, StoreError>
+where
+    R: for<'r> FromRow<'r, PgRow> + for<'r> FromRow<'r, SqliteRow> + Send + Unpin,
+{
+    let (sql, until) = (tx.sql(sql), now.plus(lease_ms));
+    Ok(on_tx!(tx, |connection| {
+        let query = sqlx::query_as(sql).bind(now.millis()).bind(i64::from(limit)).bind(until.millis());
+        query.fetch_all(connection).await?
+    }))
 }
 
 /// Runs an expression on the pool that reads, whichever engine it is.

@@ -7,7 +7,7 @@ use afterglow_domain::{
 use sqlx::{ColumnIndex, Decode, FromRow, Row, Type};
 use uuid::Uuid;
 
-use crate::codec::{InteractionColumns, consent, from_json, from_name, moment};
+use crate::codec::{InteractionColumns, consent, from_json, from_name, interaction_columns, moment};
 use crate::consent::leads;
 use crate::drafts::{self, Draft};
 use crate::engine::{Tx, on_tx, row};
@@ -103,11 +103,9 @@ const FACTS: &str = concat!(
             AND e.kind = 'message_sent' AND e.occurred_ms >= i.cause_ms - 600000 AND e.body LIKE '%' || $3 || '%') AS echoed,
         EXISTS (SELECT 1 FROM moderation m WHERE m.account = i.account AND m.viewer = i.viewer AND m.verdict = 'hide'
             AND m.cleared_ms IS NULL) AS moderated,
-        EXISTS (SELECT 1 FROM moderation m WHERE m.interaction = i.cause AND m.cleared_ms IS NULL) AS cause_moderated,
-        x.id, x.brand, x.account, x.viewer, x.username, x.channel, x.source, x.occurred_ms, x.received_ms, x.standby,
-        x.body, x.raw,
-        (SELECT k.key FROM viewer_key k WHERE k.account = x.account AND k.viewer = x.viewer) AS raw_key
-    FROM intent i
+        EXISTS (SELECT 1 FROM moderation m WHERE m.interaction = i.cause AND m.cleared_ms IS NULL) AS cause_moderated, ",
+    interaction_columns!("x"),
+    " FROM intent i
     JOIN consent c ON c.account = i.account AND c.viewer = i.viewer
     LEFT JOIN forgotten f ON f.hash = $2
     LEFT JOIN viewer v ON v.account = i.account AND v.viewer = i.viewer AND v.brand = i.brand

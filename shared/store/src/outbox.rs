@@ -6,7 +6,7 @@
 
 use afterglow_domain::Timestamp;
 
-use crate::engine::{Numbers, Sql, Tx, on_read, on_tx, row};
+use crate::engine::{Numbers, Sql, Tx, lease, on_read, on_tx, row};
 use crate::{Store, StoreError};
 
 /// A message to be written to the outbox.
@@ -139,15 +139,7 @@ impl Store {
     /// Takes over at most `limit` messages whose lease ran out, oldest first, and leases them for `lease_ms`.
     pub async fn outbox_claim(&self, limit: u32, now: Timestamp, lease_ms: i64) -> Result<Vec<OutboxRow>, StoreError> {
         let mut tx = self.engine.begin().await?;
-        let sql = tx.sql(&CLAIM);
-        let mut rows: Vec<OutboxColumns> = on_tx!(&mut tx, |connection| {
-            sqlx::query_as(sql)
-                .bind(now.millis())
-                .bind(i64::from(limit))
-                .bind(now.plus(lease_ms).millis())
-                .fetch_all(connection)
-                .await?
-        });
+        let mut rows: Vec<OutboxColumns> = lease(&mut tx, &CLAIM, now, limit, lease_ms).await?;
         tx.commit().await?;
         rows.sort_by_key(|row| row.seq);
         Ok(rows.into_iter().map(OutboxRow::from).collect())

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
 /// How long anything may take until it is answered or ends. Far above the limits that the processes are given: the
@@ -67,14 +67,10 @@ pub(super) async fn shout(port: u16, name: &str, bytes: Vec<u8>) -> End {
     say(port, name, std::iter::once(bytes), Duration::ZERO).await
 }
 
-/// Asks for many answers and reads none of them, until the other side has had enough: that is when it could write nothing for as long as
-/// a body may take. The window is small, so that little fills it: by itself it grows to megabytes, and the other side's buffer with it,
-/// which a slow machine takes minutes to fill with short answers.
+/// Asks for many answers and reads none of them, until the other side has had enough: that is when next to nothing went for as long as
+/// a body may take, after it has filled the buffers of both sides.
 pub(super) async fn never_read(port: u16) {
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.set_recv_buffer_size(4_096).unwrap();
-    let connected = timeout(BOUND, socket.connect(([127, 0, 0, 1], port).into())).await;
-    let Ok(Ok(mut stream)) = connected else { return };
+    let Some(mut stream) = connect(port).await else { return };
     let questions = "GET /none HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n".repeat(500);
     let (begun, enough) = (Instant::now(), BOUND * 4);
     while let Ok(Ok(())) = timeout(enough, stream.write_all(questions.as_bytes())).await {

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::FlagAction;
 use crate::codec::from_name;
-use crate::engine::{Sql, on_tx, row, storable};
+use crate::engine::{Sql, lease, on_tx, row, storable};
 use crate::{Store, StoreError};
 
 /// What is to be done at Meta.
@@ -51,15 +51,7 @@ impl Store {
     /// Takes at most `limit` comments about which something is to be done at Meta; each is the caller's for `lease_ms`.
     pub async fn due_flags(&self, now: Timestamp, limit: u32, lease_ms: i64) -> Result<Vec<FlagTask>, StoreError> {
         let mut tx = self.engine.begin().await?;
-        let sql = tx.sql(&DUE);
-        let rows: Vec<TaskColumns> = on_tx!(&mut tx, |connection| {
-            sqlx::query_as(sql)
-                .bind(now.millis())
-                .bind(i64::from(limit))
-                .bind(now.plus(lease_ms).millis())
-                .fetch_all(connection)
-                .await?
-        });
+        let rows: Vec<TaskColumns> = lease(&mut tx, &DUE, now, limit, lease_ms).await?;
         tx.commit().await?;
         let decode = |row: TaskColumns| {
             Ok(FlagTask {
