@@ -55,11 +55,12 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let (bytes_before, _): (i64, i64) = sqlx::query_as(size).fetch_one(&mut database).await?;
     let (before, begun) = (usages(&installation, &servers), Instant::now());
     let (mut told, mut samples, mut took) = (Told::default(), Vec::new(), Vec::new());
+    let source = installation.source().lasting(Duration::from_secs_f64(arguments.minutes * 60.0));
     for piece in 0.. {
         if begun.elapsed().as_secs_f64() >= arguments.minutes * 60.0 {
             break;
         }
-        let plan = installation.traffic(piece, arguments.rate, PIECE);
+        let plan = source.traffic(piece, arguments.rate, PIECE);
         told.plan(&plan);
         let (sim, url) = (Arc::clone(&installation.sim), installation.webhook_url());
         let report = sim.run_traffic(&url, plan, Pace::Planned, &CancellationToken::new()).await;

@@ -40,6 +40,15 @@ pub(crate) struct Arguments {
     /// Without a quota and an account's part of the places, to see what they are worth
     #[arg(long)]
     unfair: bool,
+    /// A setting of the services, to see what it is worth; may be given several times
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = setting)]
+    settings: Vec<(String, String)>,
+}
+
+/// `ingest.listen=…` as the environment has it.
+fn setting(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("KEY=VALUE is wanted, such as ingest.brand_events_burst=500")?;
+    Ok((format!("AFTERGLOW_{}", key.to_uppercase().replace('.', "__")), value.to_owned()))
 }
 
 /// How long traffic flows before anything is measured.
@@ -67,6 +76,7 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if arguments.unfair {
         layout = layout.with("AFTERGLOW_INGEST__BRAND_EVENTS_PER_SECOND", "0");
     }
+    layout.settings.extend(arguments.settings.iter().cloned());
     let mut installation = Installation::prepare(layout).await?;
     for service in [Service::Ingest, Service::Scorer, Service::Responder] {
         installation.spawn(service)?;
@@ -169,7 +179,8 @@ async fn measure(
     let begun = now();
     let (url, mut runs, mut events) = (installation.webhook_url(), Vec::new(), 0.0);
     for (account, rate) in [(measured, arguments.rate), (other, arguments.usual * times)] {
-        let plan = installation.traffic_of(vec![account.clone()], seed, rate, span);
+        let source = installation.source_of(vec![account.clone()]).lasting(span * 2 * arguments.rounds);
+        let plan = source.traffic(seed, rate, span);
         told.plan(&plan);
         events = f64::from(plan.iter().map(|webhook| webhook.expect.interactions).sum::<u32>()) / span.as_secs_f64();
         let (sim, url) = (Arc::clone(&installation.sim), url.clone());

@@ -143,7 +143,8 @@ fn load(
     span: f64,
     over: CancellationToken,
 ) -> impl Future<Output = anyhow::Result<Told>> + Send + use<> {
-    let (sim, url, source) = (Arc::clone(&installation.sim), installation.webhook_url(), installation.source());
+    let source = installation.source().lasting(Duration::from_secs_f64(span));
+    let (sim, url) = (Arc::clone(&installation.sim), installation.webhook_url());
     async move {
         let (mut told, begun) = (Told::default(), Instant::now());
         for piece in 0.. {

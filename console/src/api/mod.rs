@@ -2,7 +2,10 @@
 //! come in pages with a cursor.
 
 mod answers;
-mod routes;
+mod description;
+mod exports;
+mod figures;
+mod viewers;
 
 use std::sync::Arc;
 
@@ -21,29 +24,34 @@ use utoipa::OpenApi as _;
 use crate::Console;
 use crate::access::Token;
 
+/// Most rows of one answer.
+const MOST: u32 = 1_000;
+/// Rows of an answer if nobody says how many.
+const USUAL: u32 = 100;
+
 /// The routes under `/v1`.
 pub(crate) fn router() -> Router<Arc<Console>> {
     Router::new()
         .route("/v1/openapi.json", get(async || axum::Json(openapi())))
-        .route("/v1/brands/{brand}/triage", get(routes::triage))
-        .route("/v1/brands/{brand}/viewers", get(routes::viewers))
-        .route("/v1/brands/{brand}/viewers/{account}/{viewer}", get(routes::viewer))
-        .route("/v1/brands/{brand}/viewers/{account}/{viewer}/explain", get(routes::explained))
-        .route("/v1/brands/{brand}/viewers/{account}/{viewer}/interactions", get(routes::interactions))
-        .route("/v1/brands/{brand}/interactions", get(routes::log))
-        .route("/v1/brands/{brand}/decisions", get(routes::decisions))
-        .route("/v1/brands/{brand}/daily-log", get(routes::daily_log))
-        .route("/v1/brands/{brand}/changes", get(routes::changes))
-        .route("/v1/brands/{brand}/kpis", get(routes::kpis))
-        .route("/v1/brands/{brand}/experiments", get(routes::experiments))
-        .route("/v1/brands/{brand}/hypotheses", get(routes::hypotheses))
-        .route("/v1/brands/{brand}/stories", get(routes::stories))
+        .route("/v1/brands/{brand}/triage", get(viewers::triage))
+        .route("/v1/brands/{brand}/viewers", get(viewers::viewers))
+        .route("/v1/brands/{brand}/viewers/{account}/{viewer}", get(viewers::viewer))
+        .route("/v1/brands/{brand}/viewers/{account}/{viewer}/explain", get(viewers::explained))
+        .route("/v1/brands/{brand}/viewers/{account}/{viewer}/interactions", get(viewers::interactions))
+        .route("/v1/brands/{brand}/interactions", get(exports::log))
+        .route("/v1/brands/{brand}/decisions", get(viewers::decisions))
+        .route("/v1/brands/{brand}/daily-log", get(exports::daily_log))
+        .route("/v1/brands/{brand}/changes", get(exports::changes))
+        .route("/v1/brands/{brand}/kpis", get(figures::kpis))
+        .route("/v1/brands/{brand}/experiments", get(figures::experiments))
+        .route("/v1/brands/{brand}/hypotheses", get(figures::hypotheses))
+        .route("/v1/brands/{brand}/stories", get(figures::stories))
         .route("/v1/{*nothing}", get(async || Failure::NotFound))
 }
 
 /// The API's description, OpenAPI 3.1; `schemas/openapi.json` is this, and a test holds it to it.
 pub fn openapi() -> utoipa::openapi::OpenApi {
-    routes::Description::openapi()
+    description::Description::openapi()
 }
 
 /// A brand that the token opens.

@@ -53,6 +53,8 @@ const SEND_BURST: u32 = 10;
 /// Transactions of one account that are at the store at once, at most. Meta lets an account say some 80 messages a second, for
 /// which these are enough; more only take the database's cores from everybody.
 const AT_STORE: usize = 2;
+/// When more than this of one account wait for the store, it has one transaction there at a time: still more than 80 a second.
+const FLOOD: usize = 8;
 
 /// What the responder is given.
 pub struct ResponderOptions {
@@ -145,7 +147,7 @@ impl Responder {
         let ResponderOptions { store, bus, graph, keyring, clock, policy, concurrency, .. } = options;
         let concurrency = concurrency.max(1);
         let places = usize::from(concurrency);
-        let at_store = Shares { places: store.transactions_at_once(), part: AT_STORE, most: AT_STORE };
+        let at_store = Shares { places: store.transactions_at_once(), part: AT_STORE, most: AT_STORE, flood: FLOOD };
         // A send whose lease runs out is taken for lost: the call must have ended long before.
         let lease = options.send_timeout * 2 + Duration::from_secs(5);
         let pace = Pace::new(store.clone(), Arc::clone(&clock), options.sends_per_second, SEND_BURST);
@@ -162,7 +164,7 @@ impl Responder {
             clock,
             holder: options.holder,
             policy,
-            turns: Turns::new(Shares { places, part: places / 4, most: places }),
+            turns: Turns::new(Shares { places, part: places / 4, most: places, flood: usize::MAX }),
             concurrency,
             sweep_every: options.sweep_every,
             lease_ms: i64::try_from(lease.as_millis()).unwrap_or(i64::MAX),

@@ -17,6 +17,9 @@ pub(super) struct Shares {
     pub(super) part: usize,
     /// What one account has at most.
     pub(super) most: usize,
+    /// When more than this wait in an account's line, it has one place at a time: who waits long waits hardly longer for it, and
+    /// the others' answers come sooner.
+    pub(super) flood: usize,
 }
 
 /// The places of a process.
@@ -46,7 +49,13 @@ pub(super) struct Turn {
 
 impl Turns {
     pub(super) fn new(shares: Shares) -> Self {
-        let shares = Shares { places: shares.places.max(1), part: shares.part.max(1), most: shares.most.max(1) };
+        let at_least_one = |count: usize| count.max(1);
+        let shares = Shares {
+            places: at_least_one(shares.places),
+            part: at_least_one(shares.part),
+            most: at_least_one(shares.most),
+            ..shares
+        };
         let places = Places {
             free: shares.places,
             taken: HashMap::new(),
@@ -134,7 +143,9 @@ impl Turns {
 impl Places {
     fn may_have(&self, account: &AccountId, shares: Shares) -> bool {
         let has = self.taken.get(account).copied().unwrap_or(0);
-        self.free > 0 && has < shares.most && (has < shares.part || self.free > shares.part)
+        let waits = self.lines.get(account).map_or(0, VecDeque::len);
+        let most = if waits > shares.flood { 1 } else { shares.most };
+        self.free > 0 && has < most && (has < shares.part || self.free > shares.part)
     }
 
     fn give(&mut self, turns: &Turns, account: AccountId) -> Turn {
@@ -192,7 +203,7 @@ mod tests {
     use super::*;
 
     fn turns(places: usize, part: usize, most: usize) -> Turns {
-        Turns::new(Shares { places, part, most })
+        Turns::new(Shares { places, part, most, flood: usize::MAX })
     }
 
     fn accounts() -> (AccountId, AccountId) {
@@ -219,6 +230,29 @@ mod tests {
         let held: Vec<Turn> = std::iter::from_fn(|| turns.try_take(&loud)).collect();
         assert_eq!(held.len(), 2);
         assert!(turns.try_take(&calm).is_some());
+    }
+
+    #[tokio::test]
+    async fn a_flood_has_one_place_at_a_time() {
+        let turns = Turns::new(Shares { places: 8, part: 2, most: 2, flood: 3 });
+        let ((loud, calm), told) = (accounts(), Told::default());
+        let mut held: Vec<Turn> = std::iter::from_fn(|| turns.try_take(&loud)).collect();
+        assert_eq!(held.len(), 2, "while nobody waits");
+        let mut waiting = Vec::new();
+        for _ in 0..5 {
+            waiting.push(stand(&turns, &loud, "loud", &told));
+            tokio::task::yield_now().await;
+        }
+        held.pop();
+        tokio::task::yield_now().await;
+        assert!(told.lock().unwrap().is_empty(), "five wait, and one has a place");
+        assert!(turns.try_take(&calm).is_some());
+        held.pop();
+        for task in waiting {
+            task.await.unwrap();
+        }
+        assert_eq!(told.lock().unwrap().len(), 5, "all have their turn");
+        assert_eq!(turns.lock().free, 8);
     }
 
     #[tokio::test]

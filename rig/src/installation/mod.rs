@@ -66,12 +66,22 @@ pub fn now() -> Timestamp {
 #[derive(Debug, Clone)]
 pub struct TrafficSource {
     accounts: Vec<account::Account>,
+    lasting: Duration,
 }
 
-/// Events a second of an account whose people are as the traffic has them.
-const EVENTS_OF_A_CROWD: f64 = 5.0;
+/// Events of an account whose people are as the traffic has them.
+const EVENTS_OF_A_CROWD: f64 = 150.0;
+/// What somebody wrote longer ago is no longer taken for a part of a frenzy, and people need memory: as many as an hour has.
+const LONGEST: Duration = Duration::from_hours(1);
 
 impl TrafficSource {
+    /// For how long in all traffic like this goes on: the same people write then, so there are as many more of them.
+    #[must_use]
+    pub fn lasting(mut self, lasting: Duration) -> Self {
+        self.lasting = lasting;
+        self
+    }
+
     /// Lifelike traffic, `rate` events a second for a time, beginning now.
     pub fn traffic(&self, seed: u64, rate: f64, span: Duration) -> Vec<PlannedWebhook> {
         let millis = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
@@ -79,8 +89,9 @@ impl TrafficSource {
         (options.story_every_ms, options.late) = (30_000, 0);
         // Where more happens, there are more people, and not the same ones in a frenzy: that would be taken for spam, as it should be.
         let accounts = f64::from(u32::try_from(self.accounts.len()).unwrap_or(u32::MAX));
+        let events = rate / accounts * self.lasting.max(span).min(LONGEST).as_secs_f64();
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bounded")]
-        let crowd = (rate / accounts / EVENTS_OF_A_CROWD).clamp(1.0, 100.0) as u32;
+        let crowd = (events / EVENTS_OF_A_CROWD).clamp(1.0, 100.0) as u32;
         (options.crowd, options.people_per_account) = (crowd, options.people_per_account * crowd);
         options.plan().take_while(|webhook| webhook.at_ms <= millis).collect()
     }
@@ -136,23 +147,17 @@ impl Installation {
 
     /// Lifelike traffic of all accounts, `rate` events a second for a time, beginning now.
     pub fn traffic(&self, seed: u64, rate: f64, span: Duration) -> Vec<PlannedWebhook> {
-        self.traffic_of(self.sim.accounts().to_vec(), seed, rate, span)
-    }
-
-    /// Lifelike traffic of some accounts.
-    pub fn traffic_of(
-        &self,
-        accounts: Vec<account::Account>,
-        seed: u64,
-        rate: f64,
-        span: Duration,
-    ) -> Vec<PlannedWebhook> {
-        TrafficSource { accounts }.traffic(seed, rate, span)
+        self.source().traffic(seed, rate, span)
     }
 
     /// What makes traffic of all accounts, to be used beside the installation.
     pub fn source(&self) -> TrafficSource {
-        TrafficSource { accounts: self.sim.accounts().to_vec() }
+        self.source_of(self.sim.accounts().to_vec())
+    }
+
+    /// The same, of some accounts.
+    pub fn source_of(&self, accounts: Vec<account::Account>) -> TrafficSource {
+        TrafficSource { accounts, lasting: Duration::ZERO }
     }
 
     /// Replies to which an answer was due and none came. Excused is who said stop, or was taken over, at any later time.

@@ -40,10 +40,26 @@ const MAKE: &str = "INSERT INTO consent (account, viewer, brand, updated_ms)
     SELECT $1, $2, $3, $4 WHERE NOT EXISTS (SELECT 1 FROM account WHERE id = $1 AND brand <> $3)
     ON CONFLICT DO NOTHING";
 
-const LOCK: Sql = locking!(
-    "SELECT clear_state, clear_ms, ambiguous_ms, epoch, app_ms, person_ms, released_ms FROM consent
-    WHERE account = $1 AND viewer = $2 AND brand = $3",
-    "FOR UPDATE"
+macro_rules! lock {
+    () => {
+        "SELECT clear_state, clear_ms, ambiguous_ms, epoch, app_ms, person_ms, released_ms FROM consent
+        WHERE account = $1 AND viewer = $2 AND brand = $3"
+    };
+}
+
+const LOCK: Sql = locking!(lock!(), "FOR UPDATE");
+
+/// Both in one round trip. It finds nothing if somebody else makes the fence at the same moment: its own moment is before that.
+const LOCK_OR_MAKE_PG: &str = concat!(
+    "WITH there AS (",
+    lock!(),
+    " FOR UPDATE), made AS (
+        INSERT INTO consent (account, viewer, brand, updated_ms)
+        SELECT $1, $2, $3, $4 WHERE NOT EXISTS (SELECT 1 FROM there)
+            AND NOT EXISTS (SELECT 1 FROM account WHERE id = $1 AND brand <> $3)
+        ON CONFLICT DO NOTHING
+        RETURNING clear_state, clear_ms, ambiguous_ms, epoch, app_ms, person_ms, released_ms)
+    SELECT * FROM there UNION ALL SELECT * FROM made"
 );
 
 const LOG: &str = "INSERT INTO consent_log
@@ -76,7 +92,14 @@ pub(crate) async fn lock_fence(
     viewer: &ViewerId,
     now: Timestamp,
 ) -> Result<Fence, StoreError> {
-    if let Some(fence) = lock_made(tx, brand, account, viewer).await? {
+    let fence: Option<Fence> = match tx {
+        Tx::Postgres(tx) => {
+            let query = sqlx::query_as(LOCK_OR_MAKE_PG).bind(account.as_str()).bind(viewer.as_str());
+            query.bind(brand.as_str()).bind(now.millis()).fetch_optional(&mut **tx).await?
+        }
+        Tx::Sqlite(_) => lock_made(tx, brand, account, viewer).await?,
+    };
+    if let Some(fence) = fence {
         return Ok(fence);
     }
     on_tx!(&mut *tx, |connection| {

@@ -5,7 +5,6 @@ use afterglow_domain::{
     Timestamp, Verdict, ViewerId,
 };
 use serde::Serialize;
-use uuid::Uuid;
 
 use crate::codec::{from_name, to_json};
 use crate::engine::{Tx, on_tx, row, storable};
@@ -64,13 +63,25 @@ const INSERT: &str = "INSERT INTO intent (id, brand, account, viewer, play, caus
 const STANDING: &str = "SELECT i.status, s.status AS send_status, s.lease_until_ms
     FROM intent i LEFT JOIN send s ON s.intent = i.id WHERE i.id = $1";
 
-const DECISION: &str = "INSERT INTO decision
-        (intent, brand, at_ms, verdict, reason, until_ms, reasons, facts, policy_version)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, COALESCE($9,
-        (SELECT policy_version FROM decision WHERE intent = $1 ORDER BY seq DESC LIMIT 1), ''))";
+macro_rules! decision {
+    () => {
+        "INSERT INTO decision (intent, brand, at_ms, verdict, reason, until_ms, reasons, facts, policy_version)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, COALESCE($9,
+            (SELECT policy_version FROM decision WHERE intent = $1 ORDER BY seq DESC LIMIT 1), ''))"
+    };
+}
+
+const DECISION: &str = decision!();
 
 const MOVE: &str =
     "UPDATE intent SET status = $2, due_ms = $3, attempts = attempts + $4, updated_ms = $5 WHERE id = $1";
+
+/// Both in one round trip.
+const DECIDE_AND_MOVE_PG: &str = concat!(
+    "WITH decided AS (",
+    decision!(),
+    ") UPDATE intent SET status = $10, due_ms = $11, attempts = attempts + $12, updated_ms = $3 WHERE id = $1"
+);
 
 row! {
     struct Standing { status: String, send_status: Option<String>, lease_until_ms: Option<i64> }
@@ -112,25 +123,14 @@ impl Store {
                 Err(reason) => decision = Decision::drop(vec![reason]),
             }
         }
-        record(&mut tx, intent.id, &intent.brand, &decision, &case.facts, Some(terms.policy_version), terms.now)
-            .await?;
         let (status, due) = match decision.verdict {
             Verdict::Send => (IntentStatus::Sending, None),
             Verdict::Defer => (IntentStatus::Deferred, Some(decision.until.unwrap_or(terms.now))),
             Verdict::Hold => (IntentStatus::Held, None),
             Verdict::Drop => (IntentStatus::Dropped, None),
         };
-        let attempts = i64::from(reserved.is_some());
-        on_tx!(&mut tx, |connection| {
-            sqlx::query(MOVE)
-                .bind(intent.id.uuid())
-                .bind(status.as_str())
-                .bind(due.map(Timestamp::millis))
-                .bind(attempts)
-                .bind(terms.now.millis())
-                .execute(connection)
-                .await?;
-        });
+        let moved = Moved { status, due, attempts: i64::from(reserved.is_some()) };
+        record_and_move(&mut tx, intent, &decision, &case, moved, terms).await?;
         tx.commit().await?;
         Ok(match reserved {
             Some(reservation) if terms.start => Judged::Started(reservation),
@@ -201,6 +201,62 @@ impl Standing {
     }
 }
 
+/// A decision's columns, as [`DECISION`] takes them.
+macro_rules! bind_decision {
+    ($query:expr, ($intent:expr, $brand:expr, $decision:expr, $facts:expr, $version:expr, $now:expr)) => {
+        $query
+            .bind($intent)
+            .bind($brand.as_str())
+            .bind($now.millis())
+            .bind($decision.verdict.as_str())
+            .bind($decision.reasons.first().map_or("none_given", |reason: &Reason| reason.as_str()))
+            .bind($decision.until.map(Timestamp::millis))
+            .bind(to_json("decision.reasons", &$decision.reasons)?)
+            .bind(to_json("decision.facts", $facts)?)
+            .bind($version)
+    };
+}
+
+/// Where an intent stands after it was judged.
+struct Moved {
+    status: IntentStatus,
+    due: Option<Timestamp>,
+    /// By how many.
+    attempts: i64,
+}
+
+/// Stores a judgement, and moves its intent.
+async fn record_and_move(
+    tx: &mut Tx,
+    intent: &Intent,
+    decision: &Decision,
+    case: &Case,
+    moved: Moved,
+    terms: JudgeTerms<'_>,
+) -> Result<(), StoreError> {
+    let (id, version) = (intent.id.uuid(), Some(terms.policy_version));
+    let (status, due) = (moved.status.as_str(), moved.due.map(Timestamp::millis));
+    match tx {
+        Tx::Postgres(tx) => {
+            let query = sqlx::query(DECIDE_AND_MOVE_PG);
+            bind_decision!(query, (id, intent.brand, decision, &case.facts, version, terms.now))
+                .bind(status)
+                .bind(due)
+                .bind(moved.attempts)
+                .execute(&mut **tx)
+                .await?;
+        }
+        Tx::Sqlite(_) => {
+            record(tx, intent.id, &intent.brand, decision, &case.facts, version, terms.now).await?;
+            on_tx!(tx, |connection| {
+                let query = sqlx::query(MOVE).bind(id).bind(status).bind(due);
+                query.bind(moved.attempts).bind(terms.now.millis()).execute(connection).await?;
+            });
+        }
+    }
+    Ok(())
+}
+
 /// Stores a decision. Without a policy version, that of the intent's last decision stays in force.
 pub(crate) async fn record(
     tx: &mut Tx,
@@ -211,23 +267,9 @@ pub(crate) async fn record(
     policy_version: Option<&str>,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let id: Uuid = intent.uuid();
-    let reason = decision.reasons.first().map_or("none_given", |reason: &Reason| reason.as_str());
-    let reasons = to_json("decision.reasons", &decision.reasons)?;
-    let facts = to_json("decision.facts", facts)?;
     on_tx!(tx, |connection| {
-        sqlx::query(DECISION)
-            .bind(id)
-            .bind(brand.as_str())
-            .bind(now.millis())
-            .bind(decision.verdict.as_str())
-            .bind(reason)
-            .bind(decision.until.map(Timestamp::millis))
-            .bind(reasons)
-            .bind(facts)
-            .bind(policy_version)
-            .execute(connection)
-            .await?;
+        let query = sqlx::query(DECISION);
+        bind_decision!(query, (intent.uuid(), brand, decision, facts, policy_version, now)).execute(connection).await?;
     });
     Ok(())
 }

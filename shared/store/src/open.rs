@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use afterglow_domain::Timestamp;
+use sqlx::Connection as _;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
@@ -17,6 +18,9 @@ const STATEMENT_TIMEOUT: &str = "30s";
 const IDLE_IN_TRANSACTION_TIMEOUT: &str = "60s";
 /// How long a caller waits for a free connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+/// A connection that was used so lately is taken to be there. Asked first, each transaction would be a round trip longer; one that is
+/// gone for all that fails what it is used for, as it would a moment later, and is tried again on another.
+const TRUSTED: Duration = Duration::from_secs(1);
 /// How long SQLite waits for another process that writes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Connections that read an SQLite file, at most. Each is a thread, two handles, a page cache, and memory that allocators keep for the
@@ -137,6 +141,15 @@ async fn open_postgres(options: PgConnectOptions, limits: StoreOptions) -> Resul
     let pool = PgPoolOptions::new()
         .max_connections(limits.max_connections.max(1))
         .acquire_timeout(ACQUIRE_TIMEOUT)
+        .test_before_acquire(false)
+        .before_acquire(|connection, meta| {
+            Box::pin(async move {
+                if meta.idle_for > TRUSTED {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
         .connect_with(options)
         .await?;
     Ok(Engine::Postgres(pool))
@@ -149,9 +162,11 @@ async fn open_sqlite(options: SqliteConnectOptions, limits: StoreOptions) -> Res
         .synchronous(SqliteSynchronous::Full) // NORMAL may lose the last commits when the power fails
         .foreign_keys(true)
         .busy_timeout(BUSY_TIMEOUT);
+    // A file does not go away, so nothing is tested before it is used.
     let write = SqlitePoolOptions::new()
         .max_connections(1)
         .acquire_timeout(ACQUIRE_TIMEOUT)
+        .test_before_acquire(false)
         .idle_timeout(None)
         .max_lifetime(None)
         .connect_with(options.clone())
@@ -159,6 +174,7 @@ async fn open_sqlite(options: SqliteConnectOptions, limits: StoreOptions) -> Res
     let read = SqlitePoolOptions::new()
         .max_connections(limits.max_connections.clamp(1, SQLITE_READERS))
         .acquire_timeout(ACQUIRE_TIMEOUT)
+        .test_before_acquire(false)
         .connect_with(options.pragma("query_only", "on"))
         .await?;
     Ok(Engine::Sqlite { write, read })
