@@ -38,6 +38,7 @@ mod service;
 mod standing;
 mod state;
 mod statistics;
+mod volumes;
 mod whatif;
 
 pub use decayed::DecayedSum;

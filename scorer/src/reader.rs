@@ -4,16 +4,15 @@
 //! message that it would answer itself. Doing it twice does no harm, so what a crash or a flood cut off is read again from
 //! the log.
 
-use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use afterglow_bus::{Bus, Lane, Message};
 use afterglow_domain::{
     Body, Clock, Control, ControlChange, DerivedId, FenceChange, HOUR_MS, Interaction, InteractionId, ModerationAction,
-    Source, Timestamp, ViewerKey,
+    Source, Timestamp,
 };
-use afterglow_moderation::{Desk, Disposition, Volume, same_text_key};
+use afterglow_moderation::{Desk, Disposition, Volume};
 use afterglow_rules::Rulebook;
 use afterglow_runtime::error_chain;
 use afterglow_store::{FlagVerdict, NewFlag, Store, StoreError};
@@ -21,15 +20,12 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::rulebooks::Rulebooks;
+use crate::volumes::Volumes;
 
 /// Batches that may wait to be read; more are read again from the log.
 const BATCHES: usize = 64;
 /// How far back a process reads again when it starts, in ms: what one that died before may have left.
 const AGAIN_MS: i64 = HOUR_MS;
-/// Within this span it is counted how much a viewer writes, in ms.
-const VOLUME_MS: i64 = HOUR_MS;
-/// Viewers whose writing is counted at most.
-const COUNTED_MAX: usize = 100_000;
 
 /// Where the scorer leaves what it has taken in.
 #[derive(Clone)]
@@ -47,7 +43,7 @@ pub(crate) struct Reader {
     rulebooks: Rulebooks,
     batches: mpsc::Receiver<Arc<[Interaction]>>,
     missed_ms: Arc<AtomicI64>,
-    volumes: HashMap<ViewerKey, VecDeque<(Timestamp, u64)>>,
+    volumes: Volumes,
 }
 
 impl ToRead {
@@ -73,7 +69,7 @@ impl Reader {
         let (sender, batches) = mpsc::channel(BATCHES);
         let missed_ms = Arc::new(AtomicI64::new(i64::MAX));
         let to_read = ToRead { batches: sender, missed_ms: Arc::clone(&missed_ms) };
-        (to_read, Self { store, bus, clock, rulebooks, batches, missed_ms, volumes: HashMap::new() })
+        (to_read, Self { store, bus, clock, rulebooks, batches, missed_ms, volumes: Volumes::default() })
     }
 
     /// Reads until nobody leaves anything any more.
@@ -142,7 +138,7 @@ impl Reader {
                 self.again_from(batch);
             }
         }
-        self.forget_old(now);
+        self.volumes.let_go(now);
     }
 
     fn missed(&self, batch: &[Interaction], error: &StoreError) {
@@ -162,27 +158,7 @@ impl Reader {
             return Volume::default();
         }
         let Some(key) = interaction.viewer_key() else { return Volume::default() };
-        if self.volumes.len() >= COUNTED_MAX && !self.volumes.contains_key(&key) {
-            return Volume::default();
-        }
-        let text = same_text_key(interaction.body.text().unwrap_or_default());
-        let hash = InteractionId::derive(&["text", &text]).uuid().as_u64_pair().0;
-        let (at, written) = (interaction.occurred, self.volumes.entry(key).or_default());
-        if !written.contains(&(at, hash)) {
-            written.push_back((at, hash));
-        }
-        written.retain(|(then, _)| at.since(*then) < VOLUME_MS);
-        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        let same = written.iter().filter(|(_, other)| *other == hash && !text.is_empty()).count();
-        Volume { same_text: count(same), messages: count(written.len()) }
-    }
-
-    fn forget_old(&mut self, now: Timestamp) {
-        if self.volumes.len() > COUNTED_MAX / 2 {
-            let is_fresh =
-                |written: &VecDeque<(Timestamp, u64)>| written.back().is_some_and(|(at, _)| now.since(*at) < VOLUME_MS);
-            self.volumes.retain(|_, written| is_fresh(written));
-        }
+        self.volumes.count(&key, interaction.body.text().unwrap_or_default(), interaction.occurred)
     }
 }
 
