@@ -73,6 +73,8 @@ pub struct TrafficSource {
 const EVENTS_OF_A_CROWD: f64 = 150.0;
 /// What somebody wrote longer ago is no longer taken for a part of a frenzy, and people need memory: as many as an hour has.
 const LONGEST: Duration = Duration::from_hours(1);
+/// Several short pieces are told of the same people.
+const SHORTEST: Duration = Duration::from_secs(30);
 
 impl TrafficSource {
     /// For how long in all traffic like this goes on: the same people write then, so there are as many more of them.
@@ -89,7 +91,7 @@ impl TrafficSource {
         (options.story_every_ms, options.late) = (30_000, 0);
         // Where more happens, there are more people, and not the same ones in a frenzy: that would be taken for spam, as it should be.
         let accounts = f64::from(u32::try_from(self.accounts.len()).unwrap_or(u32::MAX));
-        let events = rate / accounts * self.lasting.max(span).min(LONGEST).as_secs_f64();
+        let events = rate / accounts * self.lasting.max(span).clamp(SHORTEST, LONGEST).as_secs_f64();
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bounded")]
         let crowd = (events / EVENTS_OF_A_CROWD).clamp(1.0, 100.0) as u32;
         (options.crowd, options.people_per_account) = (crowd, options.people_per_account * crowd);
