@@ -108,8 +108,9 @@ pub(super) fn environment(layout: &Layout, sim: &Sim, folder: &Path) -> anyhow::
 }
 
 /// Makes the brands and connects their accounts.
-pub(super) fn connect_accounts(binary: &Path, sim: &Sim, environment: &[(String, String)]) -> anyhow::Result<()> {
+pub(super) async fn connect_accounts(binary: &Path, sim: &Sim, environment: &[(String, String)]) -> anyhow::Result<()> {
     for account in sim.accounts() {
+        tokio::task::yield_now().await; // a thousand of them take minutes: whoever wants to stop can
         let mut brand = vec!["brand", "add", account.brand.as_str()];
         if account.autoresponder {
             brand.extend(["--story-reply-text", "Thank you for your reply!"]);

@@ -117,7 +117,7 @@ impl Installation {
         let environment = environment(&layout, &sim, folder.path())?;
         let migrated = run(&layout.binary, &["migrate"], &environment, "")?;
         ensure!(migrated.status.success(), "{}", String::from_utf8_lossy(&migrated.stderr));
-        connect_accounts(&layout.binary, &sim, &environment)?;
+        connect_accounts(&layout.binary, &sim, &environment).await?;
         let database = layout.servers.as_ref().map(|(database, _)| database.as_str());
         let store = Store::open(database, &folder.path().join("data"), StoreOptions { max_connections: 3 }).await?;
         let balancer = Balancer::start().await?;
