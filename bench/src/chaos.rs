@@ -45,7 +45,7 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     println!("\n{reckoning}; webhooks posted again {} times", told.retries);
     ensure!(told.not_taken == 0, "{} webhooks were never taken", told.not_taken);
-    let (lost, wrongly) = (reckoning.lost.join("\n"), &reckoning.violations);
-    ensure!(reckoning.adds_up(), "it does not add up: {wrongly:?}\n{lost}");
+    let (lost, wrongly) = (reckoning.lost.join("\n"), reckoning.violations.join("\n"));
+    ensure!(reckoning.adds_up(), "it does not add up:\n{wrongly}\n{lost}");
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use afterglow_domain::{BrandId, IntentStatus, Reason, ViewerId, ViewerKey};
+use afterglow_domain::{AccountId, BrandId, IntentStatus, Reason, ViewerId, ViewerKey};
 use afterglow_sim::TrafficReport;
 use afterglow_sim::traffic::PlannedWebhook;
 use afterglow_sim::world::Unanswered;
@@ -77,7 +77,8 @@ impl Reckoning {
         let mut lost = Vec::new();
         for reply in installation.unanswered().into_iter().filter(|reply| !asked.contains(&reply.person)) {
             if !is_answered(installation, &reply).await? {
-                lost.push(ledger(installation, &reply).await?);
+                let known = ledger(installation, &reply.account, &reply.person).await?.join("\n");
+                lost.push(format!("{} of {} at {}\n{known}", reply.reply, reply.person, reply.at));
             }
         }
         Ok(Self {
@@ -85,7 +86,7 @@ impl Reckoning {
             kept: totals.accepted,
             repeated: totals.duplicates,
             messages: sim.totals().accepted,
-            violations: sim.violations().iter().map(|record| record.violation.name().to_owned()).collect(),
+            violations: wrongly(installation).await?,
             lost,
             asked: asked.len(),
         })
@@ -125,21 +126,35 @@ async fn is_answered(installation: &Installation, reply: &Unanswered) -> anyhow:
     Ok(decided.iter().any(|record| causes.contains(&record.cause) && sent(record)))
 }
 
+/// What was said to whom it should not have been, with what the ledger knows of them.
+async fn wrongly(installation: &Installation) -> anyhow::Result<Vec<String>> {
+    let mut told = Vec::new();
+    for record in installation.sim.violations() {
+        let mut lines = vec![format!("{} at {}: {:?}", record.violation.name(), record.at, record.violation)];
+        if let Some(person) = &record.person {
+            lines.extend(ledger(installation, &AccountId::new(record.account.as_str()), person).await?);
+        }
+        told.push(lines.join("\n"));
+    }
+    Ok(told)
+}
+
 /// What the ledger knows of somebody: the first thing anybody who looks into it needs.
-async fn ledger(installation: &Installation, reply: &Unanswered) -> anyhow::Result<String> {
-    let mut lines = vec![format!("{} of {} at {}", reply.reply, reply.person, reply.at)];
-    let key = ViewerKey { account: reply.account.clone(), viewer: reply.person.clone() };
-    for account in installation.sim.accounts().iter().filter(|account| account.id == reply.account) {
-        let scope = installation.store.brand(&account.brand);
+async fn ledger(installation: &Installation, account: &AccountId, person: &ViewerId) -> anyhow::Result<Vec<String>> {
+    let mut lines = Vec::new();
+    let key = ViewerKey { account: account.clone(), viewer: person.clone() };
+    for known in installation.sim.accounts().iter().filter(|known| known.id == *account) {
+        let scope = installation.store.brand(&known.brand);
         for record in scope.decisions_of(&key, 20).await? {
             let (verdict, send) = (record.decision.verdict.as_str(), record.send.map(|(_, status, _)| status));
             lines.push(format!("  {} {} {verdict} {:?} {send:?}", record.at, record.cause, record.decision.reasons));
         }
         for happened in scope.interactions(&key, 20).await? {
-            lines.push(format!("  {} {} {}", happened.occurred, happened.id, happened.kind().as_str()));
+            let (at, received, kind) = (happened.occurred, happened.received, happened.kind().as_str());
+            lines.push(format!("  {at} {} {kind}, received {received}", happened.id));
         }
     }
-    Ok(lines.join("\n"))
+    Ok(lines)
 }
 
 /// Whether an intent has come to its end.

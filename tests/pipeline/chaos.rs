@@ -16,8 +16,8 @@ fn judged(aftermath: &Aftermath) {
     assert!(reckoning.messages > 0, "people were answered");
     assert!(
         reckoning.adds_up(),
-        "{reckoning}\nafter {happened:?}\n{:?}\n{}",
-        reckoning.violations,
+        "{reckoning}\nafter {happened:?}\n{}\n{}",
+        reckoning.violations.join("\n"),
         reckoning.lost.join("\n")
     );
 }

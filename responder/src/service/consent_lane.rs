@@ -33,7 +33,8 @@ pub(super) async fn run(
     let mut left = waiting(responder).await;
     let mut consumer = responder.bus.consume(Lane::Consent, PREFETCH).await.map_err(failed)?;
     let settler = consumer.settler();
-    loop {
+    let mut under_way = JoinSet::new();
+    let ended = loop {
         if left == 0 {
             heard.cancel();
         }
@@ -42,9 +43,9 @@ pub(super) async fn run(
             if heard.is_cancelled() { Some(next.await) } else { tokio::time::timeout(QUIET, next).await.ok() }
         };
         let batch = match stop.run_until_cancelled(next).await {
-            None | Some(Some(Err(BusError::Closed))) => return Ok(()),
+            None | Some(Some(Err(BusError::Closed))) => break Ok(()),
             Some(Some(Ok(batch))) => batch,
-            Some(Some(Err(error))) => return Err(failed(error)),
+            Some(Some(Err(error))) => break Err(failed(error)),
             Some(None) => {
                 // Other replicas take their share of what waited.
                 left = waiting(responder).await;
@@ -52,12 +53,18 @@ pub(super) async fn run(
             }
         };
         left = left.saturating_sub(batch.len() as u64);
-        let mut under_way = JoinSet::new();
         for delivery in batch {
             under_way.spawn(take(Arc::clone(responder), delivery, Arc::clone(&settler), stop.clone()));
         }
-        while under_way.join_next().await.is_some() {}
-    }
+        if heard.is_cancelled() {
+            // A stop waits for no other: at a slow database a transaction takes long.
+            while under_way.try_join_next().is_some() {}
+        } else {
+            while under_way.join_next().await.is_some() {}
+        }
+    };
+    while under_way.join_next().await.is_some() {}
+    ended
 }
 
 /// How many changes wait. A broker that cannot be asked may hold any number.

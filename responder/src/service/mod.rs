@@ -55,6 +55,8 @@ const SEND_BURST: u32 = 10;
 const AT_STORE: usize = 2;
 /// When more than this of one account wait for the store, it has one transaction there at a time: still more than 80 a second.
 const FLOOD: usize = 8;
+/// Connections to the store that no answer takes: a stop does not wait for one.
+const FOR_STOPS: usize = 2;
 
 /// What the responder is given.
 pub struct ResponderOptions {
@@ -147,7 +149,8 @@ impl Responder {
         let ResponderOptions { store, bus, graph, keyring, clock, policy, concurrency, .. } = options;
         let concurrency = concurrency.max(1);
         let places = usize::from(concurrency);
-        let at_store = Shares { places: store.transactions_at_once(), part: AT_STORE, most: AT_STORE, flood: FLOOD };
+        let places_at_store = store.transactions_at_once().saturating_sub(FOR_STOPS);
+        let at_store = Shares { places: places_at_store, part: AT_STORE, most: AT_STORE, flood: FLOOD };
         // A send whose lease runs out is taken for lost: the call must have ended long before.
         let lease = options.send_timeout * 2 + Duration::from_secs(5);
         let pace = Pace::new(store.clone(), Arc::clone(&clock), options.sends_per_second, SEND_BURST);

@@ -22,6 +22,12 @@ const JUDGEMENTS: u32 = 4;
 /// Pauses after a refusal "for now", by attempt; the last one holds for all further attempts.
 const PAUSES_MS: [i64; 6] = [1_000, 5_000, 30_000, 120_000, 600_000, 1_800_000];
 
+/// How old what is known of the viewer may be when Meta is called, in ms. It is a few ms; when the database answers late, or somebody
+/// stopped the process in between, a stop may have been said meanwhile and wait to be recorded.
+const KNOWN_MS: i64 = 500;
+/// When it is judged anew then, in ms.
+const JUDGED_ANEW_MS: i64 = 1_000;
+
 /// When an intent that waits for room is anybody's again, in ms: its process must have died.
 const EXPECTED_MS: i64 = 30_000;
 
@@ -73,7 +79,7 @@ pub(super) async fn speak(
             }
             Judged::Started(reservation) => {
                 count(&Decision::send());
-                call(responder, intent, &reservation, token).await;
+                call(responder, intent, &reservation, token, now).await;
                 return Ok(Spoken::Settled);
             }
             Judged::Reserved(reservation) => reservation,
@@ -82,9 +88,10 @@ pub(super) async fn speak(
         if stop.is_cancelled() {
             return Ok(Spoken::NotNow); // the reservation runs out, and the sweep judges anew
         }
-        match responder.store.start_send(&reservation, (responder.clock)(), responder.lease_ms).await? {
+        let now = (responder.clock)();
+        match responder.store.start_send(&reservation, now, responder.lease_ms).await? {
             Start::Go => {
-                call(responder, intent, &reservation, token).await;
+                call(responder, intent, &reservation, token, now).await;
                 return Ok(Spoken::Settled);
             }
             Start::Gone => return Ok(Spoken::Settled),
@@ -150,9 +157,20 @@ fn count(decision: &Decision) {
     metrics::counter!("afterglow_decisions_total", "verdict" => verdict, "reason" => reason).increment(1);
 }
 
-/// Calls Meta, for a send that is started. Whatever comes back is written down; nothing here calls twice.
-async fn call(responder: &Responder, intent: &Intent, reservation: &Reservation, token: Result<Token, TokenError>) {
+/// Calls Meta, for a send that is started by what was known at `known`. Whatever comes back is written down; nothing here calls twice.
+async fn call(
+    responder: &Responder,
+    intent: &Intent,
+    reservation: &Reservation,
+    token: Result<Token, TokenError>,
+    known: Timestamp,
+) {
+    let now = (responder.clock)();
     let outcome = match token {
+        _ if now.since(known) > KNOWN_MS => {
+            tracing::warn!(send = %reservation.send, late_ms = now.since(known), "the database answers late: judged anew");
+            SendOutcome::RetryAt { due: now.plus(JUDGED_ANEW_MS), reason: Reason::Backlog }
+        }
         Ok(token) => ask(responder, &token, reservation, intent).await,
         Err(error) => without_token(responder, &error, reservation).await,
     };

@@ -92,7 +92,7 @@ pub enum Reason {
     Converted,
     /// The same sequence was started again later, and only that one goes on.
     Superseded,
-    /// Interactions wait to be taken in, and the viewer's answer may be among them.
+    /// Interactions wait to be taken in, or the database answers late: what the viewer said meanwhile may not be known yet.
     Backlog,
     /// The message needs a person: what it asks is not a machine's to answer.
     NeedsPerson,
