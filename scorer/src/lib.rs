@@ -19,6 +19,7 @@
 //! | `replay` | makes states anew from the log and compares |
 //! | `orphans` | edits, reactions and unsends whose message never comes |
 //! | `reader` | spam and abuse are flagged, and who needs a person gets one |
+//! | `volumes` | how much each viewer wrote within the last hour |
 //! | `relay` | publishes what a process that died left in the outbox |
 //! | `retention` | removes what brands no longer want to keep |
 //! | `statistics` | keeps a young database's figures of its tables fresh |

@@ -92,8 +92,9 @@ mod tests {
             ("a", "win a PHONE!", minutes(1), 2, 2), // told twice
             ("a", "hello", minutes(2), 1, 3),
             ("b", "Win a phone", minutes(2), 1, 1),
-            ("a", "🎉", minutes(3), 0, 4),           // without a word nothing is the same
-            ("a", "win a phone", minutes(60), 2, 4), // the first is an hour old
+            ("a", "🎉", minutes(3), 1, 4),
+            ("a", " ", minutes(3), 0, 5),            // what says nothing is never the same
+            ("a", "win a phone", minutes(60), 2, 5), // the first is an hour old
             ("a", "win a phone", minutes(200), 1, 1),
         ] {
             let volume = volumes.count(&viewer(who), text, at);
