@@ -23,6 +23,8 @@ pub(crate) struct Ground {
     pub(crate) replicas: Vec<Arc<Responder>>,
     pub(crate) wire: Arc<Wire>,
     pub(crate) now: Arc<AtomicI64>,
+    /// By how much time goes on each time it is asked for, in ms: everything takes as long.
+    pub(crate) late: Arc<AtomicI64>,
     pub(crate) account: Account,
     pub(crate) mutation: Option<Mutation>,
     pub(crate) folder: tempfile::TempDir,
@@ -67,7 +69,10 @@ impl Ground {
         store.upsert_account(&stored).await.unwrap();
         let wire = Arc::new(Wire { stage: Mutex::new(None), now: Arc::clone(&now), mutation });
         let time = Arc::clone(&now);
-        let clock: Clock = Arc::new(move || Timestamp::from_millis(time.load(Ordering::Relaxed)));
+        let late = Arc::new(AtomicI64::new(0));
+        let step = Arc::clone(&late);
+        let clock: Clock =
+            Arc::new(move || Timestamp::from_millis(time.fetch_add(step.load(Ordering::Relaxed), Ordering::Relaxed)));
         let mut replicas = Vec::new();
         for n in 0..2 {
             let bus = {
@@ -100,7 +105,7 @@ impl Ground {
                 }),
             })));
         }
-        Self { store, replicas, wire, now, account, mutation, folder }
+        Self { store, replicas, wire, now, late, account, mutation, folder }
     }
 
     pub(crate) fn now(&self) -> Timestamp {

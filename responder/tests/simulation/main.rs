@@ -10,6 +10,7 @@
 mod ground;
 mod happened;
 mod history;
+mod late;
 mod meta;
 mod mutation;
 mod sequences;

@@ -88,7 +88,7 @@ async fn wait(turns: u32) {
 }
 
 /// A viewer answers a Story; the wish that follows.
-async fn happened(ground: &Ground, rulebooks: &Rulebooks, n: u64) -> Intent {
+pub(crate) async fn happened(ground: &Ground, rulebooks: &Rulebooks, n: u64) -> Intent {
     let (now, key, person) = (ground.now(), format!("m{n}"), ViewerId::new((n + 1).to_string()));
     let what = What::StoryReply { text: "Lovely!".into(), answer: Answer::Allowed };
     let fact = Fact { account: ground.account.id.clone(), person: person.clone(), key: key.clone(), at: now, what };

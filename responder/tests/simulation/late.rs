@@ -1,0 +1,37 @@
+//! A database that answers late: what is known of a viewer grows old before Meta is called, and is asked for anew.
+
+use std::sync::atomic::Ordering;
+
+use afterglow_domain::{Reason, Verdict};
+use afterglow_scorer::Rulebooks;
+use afterglow_sim::world::{Rules, World};
+
+use crate::ground::Ground;
+use crate::history::patiently;
+use crate::meta::Stage;
+use crate::takeover::happened;
+
+#[tokio::test]
+async fn what_is_known_too_long_is_decided_anew() {
+    let ground = Ground::new(None).await;
+    let mut stage = Stage::new(World::new(vec![ground.account.clone()], Rules::default()), 1);
+    stage.fault_every = 1_000_000;
+    *ground.wire.stage.lock().unwrap() = Some(stage);
+    let rulebooks = Rulebooks::load(&ground.store).await.unwrap();
+    let intent = happened(&ground, &rulebooks, 0).await;
+    let sent = || ground.wire.on_stage(|stage| stage.world.totals().accepted);
+    let scope = ground.store.brand(&ground.account.brand);
+
+    ground.late.store(501, Ordering::Relaxed);
+    patiently(|| ground.replicas[0].speak(&intent)).await;
+    assert_eq!(sent(), 0, "somebody may have said stop in that time");
+    let last = scope.recent_decisions(1).await.unwrap().remove(0);
+    assert_eq!(
+        (last.decision.verdict, last.decision.reasons.as_slice()),
+        (Verdict::Defer, [Reason::Backlog].as_slice())
+    );
+
+    ground.late.store(0, Ordering::Relaxed);
+    patiently(|| ground.replicas[0].speak(&intent)).await;
+    assert_eq!(sent(), 1, "and nobody is forgotten");
+}
