@@ -36,7 +36,9 @@ impl Volumes {
         if self.by_viewer.len() >= VIEWERS_MAX && !self.by_viewer.contains_key(&viewer) {
             return Volume::default();
         }
-        let text = same_text_key(text);
+        // A heart and a flame have no word, and are not the same.
+        let words = Some(same_text_key(text)).filter(|words| !words.trim().is_empty());
+        let text = words.unwrap_or_else(|| text.trim().to_owned());
         let (is_text, this) = (!text.is_empty(), Written { at, text: hash(&text) });
         let written = self.by_viewer.entry(viewer).or_insert_with(|| Vec::with_capacity(1)); // most write one
         written.retain(|other| at.since(other.at) < SPAN_MS);
@@ -93,8 +95,9 @@ mod tests {
             ("a", "hello", minutes(2), 1, 3),
             ("b", "Win a phone", minutes(2), 1, 1),
             ("a", "🎉", minutes(3), 1, 4),
-            ("a", " ", minutes(3), 0, 5),            // what says nothing is never the same
-            ("a", "win a phone", minutes(60), 2, 5), // the first is an hour old
+            ("a", "🔥", minutes(4), 1, 5),
+            ("a", " ", minutes(5), 0, 6),            // what says nothing is never the same
+            ("a", "win a phone", minutes(60), 2, 6), // the first is an hour old
             ("a", "win a phone", minutes(200), 1, 1),
         ] {
             let volume = volumes.count(&viewer(who), text, at);
