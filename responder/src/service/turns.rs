@@ -49,13 +49,8 @@ pub(super) struct Turn {
 
 impl Turns {
     pub(super) fn new(shares: Shares) -> Self {
-        let at_least_one = |count: usize| count.max(1);
-        let shares = Shares {
-            places: at_least_one(shares.places),
-            part: at_least_one(shares.part),
-            most: at_least_one(shares.most),
-            ..shares
-        };
+        let Shares { places, part, most, flood } = shares;
+        let shares = Shares { places: places.max(1), part: part.max(1), most: most.max(1), flood };
         let places = Places {
             free: shares.places,
             taken: HashMap::new(),

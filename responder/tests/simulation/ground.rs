@@ -9,10 +9,11 @@ use afterglow_meta::graph::{GraphClient, GraphHosts};
 use afterglow_responder::{Policy, Responder, ResponderOptions};
 use afterglow_runtime::{Keyring, http_client};
 use afterglow_sim::account::{Account, Layout, accounts};
+use afterglow_sim::world::{Rules, World};
 use afterglow_store::{Brand, FoldInput, FoldOutput, SealedToken, Store, StoreOptions, ViewerRow};
 use afterglow_tokens::token_context;
 
-use crate::meta::Wire;
+use crate::meta::{Stage, Wire};
 use crate::mutation::{Mutation, gate};
 
 pub(crate) const START: i64 = 1_790_000_000_000;
@@ -106,6 +107,13 @@ impl Ground {
             })));
         }
         Self { store, replicas, wire, now, late, account, mutation, folder }
+    }
+
+    /// Has Meta play along, without faults.
+    pub(crate) fn play(&self) {
+        let mut stage = Stage::new(World::new(vec![self.account.clone()], Rules::default()), 1);
+        stage.fault_every = 1_000_000;
+        *self.wire.stage.lock().unwrap() = Some(stage);
     }
 
     pub(crate) fn now(&self) -> Timestamp {

@@ -4,19 +4,15 @@ use std::sync::atomic::Ordering;
 
 use afterglow_domain::{Reason, Verdict};
 use afterglow_scorer::Rulebooks;
-use afterglow_sim::world::{Rules, World};
 
 use crate::ground::Ground;
 use crate::history::patiently;
-use crate::meta::Stage;
 use crate::takeover::happened;
 
 #[tokio::test]
 async fn what_is_known_too_long_is_decided_anew() {
     let ground = Ground::new(None).await;
-    let mut stage = Stage::new(World::new(vec![ground.account.clone()], Rules::default()), 1);
-    stage.fault_every = 1_000_000;
-    *ground.wire.stage.lock().unwrap() = Some(stage);
+    ground.play();
     let rulebooks = Rulebooks::load(&ground.store).await.unwrap();
     let intent = happened(&ground, &rulebooks, 0).await;
     let sent = || ground.wire.on_stage(|stage| stage.world.totals().accepted);

@@ -10,7 +10,7 @@ use afterglow_domain::{
     PlayId, Source, ViewerId,
 };
 use afterglow_scorer::{Rulebooks, take_in};
-use afterglow_sim::world::{Answer, Fact, Rules, What, World};
+use afterglow_sim::world::{Answer, Fact, What};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use sqlx::Connection as _;
@@ -19,7 +19,6 @@ use std::sync::atomic::Ordering;
 use crate::ground::Ground;
 use crate::happened::story_reply;
 use crate::history::patiently;
-use crate::meta::Stage;
 use crate::setting;
 
 /// Races of the short run.
@@ -29,9 +28,7 @@ const SHORT: u64 = 300;
 async fn automation_claims_nothing_after_a_person_has_taken_over() {
     let races = setting("AFTERGLOW_SIM_RACES").unwrap_or(SHORT);
     let ground = Arc::new(Ground::with(BrandSettings::answering_story_replies("Thank you!"), 0, None).await);
-    let mut stage = Stage::new(World::new(vec![ground.account.clone()], Rules::default()), 1);
-    stage.fault_every = 1_000_000;
-    *ground.wire.stage.lock().unwrap() = Some(stage);
+    ground.play();
     let rulebooks = Rulebooks::load(&ground.store).await.unwrap();
     let mut dice = StdRng::seed_from_u64(7);
     for n in 0..races {

@@ -35,31 +35,43 @@ row! {
     }
 }
 
-/// Makes nothing for an account that is known to be another brand's.
-const MAKE: &str = "INSERT INTO consent (account, viewer, brand, updated_ms)
-    SELECT $1, $2, $3, $4 WHERE NOT EXISTS (SELECT 1 FROM account WHERE id = $1 AND brand <> $3)
-    ON CONFLICT DO NOTHING";
-
-macro_rules! lock {
+macro_rules! fence {
     () => {
-        "SELECT clear_state, clear_ms, ambiguous_ms, epoch, app_ms, person_ms, released_ms FROM consent
-        WHERE account = $1 AND viewer = $2 AND brand = $3"
+        "clear_state, clear_ms, ambiguous_ms, epoch, app_ms, person_ms, released_ms"
     };
 }
 
-const LOCK: Sql = locking!(lock!(), "FOR UPDATE");
+/// Makes nothing for an account that is known to be another brand's.
+macro_rules! make {
+    ($and:literal) => {
+        concat!(
+            "INSERT INTO consent (account, viewer, brand, updated_ms)
+            SELECT $1, $2, $3, $4 WHERE NOT EXISTS (SELECT 1 FROM account WHERE id = $1 AND brand <> $3)",
+            $and,
+            " ON CONFLICT DO NOTHING"
+        )
+    };
+}
+
+macro_rules! there {
+    () => {
+        concat!("SELECT ", fence!(), " FROM consent WHERE account = $1 AND viewer = $2 AND brand = $3")
+    };
+}
+
+const MAKE: &str = make!("");
+
+const LOCK: Sql = locking!(there!(), "FOR UPDATE");
 
 /// Both in one round trip. It finds nothing if somebody else makes the fence at the same moment: its own moment is before that.
 const LOCK_OR_MAKE_PG: &str = concat!(
     "WITH there AS (",
-    lock!(),
-    " FOR UPDATE), made AS (
-        INSERT INTO consent (account, viewer, brand, updated_ms)
-        SELECT $1, $2, $3, $4 WHERE NOT EXISTS (SELECT 1 FROM there)
-            AND NOT EXISTS (SELECT 1 FROM account WHERE id = $1 AND brand <> $3)
-        ON CONFLICT DO NOTHING
-        RETURNING clear_state, clear_ms, ambiguous_ms, epoch, app_ms, person_ms, released_ms)
-    SELECT * FROM there UNION ALL SELECT * FROM made"
+    there!(),
+    " FOR UPDATE), made AS (",
+    make!(" AND NOT EXISTS (SELECT 1 FROM there)"),
+    " RETURNING ",
+    fence!(),
+    ") SELECT * FROM there UNION ALL SELECT * FROM made"
 );
 
 const LOG: &str = "INSERT INTO consent_log
