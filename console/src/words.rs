@@ -34,7 +34,7 @@ pub(crate) const fn reason(reason: Reason) -> &'static str {
         Reason::Converted => "they bought",
         Reason::Superseded => "the sequence began again later",
         Reason::Backlog => "interactions wait, and their answer may be among them",
-        Reason::NeedsPerson => "the message needs a person",
+        Reason::NeedsPerson => "what they wrote needs a person",
         Reason::Moderated => "it may be spam or abuse: please look",
         Reason::NotOptedOut => "there is no stop to confirm",
         Reason::AlreadyConfirmed => "the stop is confirmed already",

@@ -6,11 +6,12 @@ use afterglow_snippets::{Brand, compose};
 use afterglow_store::{Case, DraftOutcome};
 
 /// Adds to a case's facts what the store does not know: the words, whether they were said before, and what the brand's lists say
-/// of the message that would be answered. Without a desk (the lists cannot be used) a person is asked.
+/// of the message that would be answered and of what its viewer wrote beside it. Without a desk (the lists cannot be used) a person is asked.
 pub fn prepare(intent: &Intent, case: &mut Case, desk: Option<&Desk>) {
     case.facts.play = play_facts(intent, case);
     if intent.person.is_none() {
         read_the_cause(intent, case, desk);
+        read_what_else_was_written(intent, case, desk);
     }
     let Facts { play, written, .. } = &mut case.facts;
     let text = play.as_ref().map_or("", |play| play.text.trim());
@@ -88,4 +89,10 @@ fn read_the_cause(intent: &Intent, case: &mut Case, desk: Option<&Desk>) {
             Disposition::Hide => Some(Moderated::Viewer),
         };
     }
+}
+
+/// Whoever asked for a person in another message waits for one, though nobody may have come to read that message yet.
+fn read_what_else_was_written(intent: &Intent, case: &mut Case, desk: Option<&Desk>) {
+    let Some(desk) = desk.filter(|_| !intent.is_confirmation() && case.facts.needs_person.is_none()) else { return };
+    case.facts.needs_person = case.viewer_wrote.iter().find_map(|text| desk.needs_person(text, false));
 }

@@ -1,8 +1,8 @@
 //! Reads what viewers wrote: spam and abuse are flagged, and whoever needs a person gets one.
 //!
-//! It reads behind the scorer's transaction, so that no batch waits for it, and nothing is said meanwhile: the gate reads the
-//! message that it would answer itself. Doing it twice does no harm, so what a crash or a flood cut off is read again from
-//! the log.
+//! It reads behind the scorer's transaction, so that no batch waits for it, and nothing is said meanwhile: the gate itself reads
+//! the message that it would answer, and what else its viewer wrote since anybody took or gave back the conversation. Doing it
+//! twice does no harm, so what a crash or a flood cut off is read again from the log.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -72,16 +72,13 @@ impl Reader {
         (to_read, Self { store, bus, clock, rulebooks, batches, missed_ms, volumes: Volumes::default() })
     }
 
-    /// Reads until nobody leaves anything any more.
+    /// Reads until nobody leaves anything any more: what was left when we are to stop is read too, for there may be no next process.
     pub(crate) async fn run(mut self, stop: &CancellationToken) {
         // The built-in lists are compiled once in a process, beside what others do meanwhile.
         let default = Rulebook::compile(&afterglow_domain::BrandSettings::default(), 0);
         let _ = tokio::task::spawn_blocking(move || default.ok().and_then(|rulebook| rulebook.desk())).await;
         self.read_again((self.clock)().minus(AGAIN_MS), stop).await;
         while let Some(batch) = self.batches.recv().await {
-            if stop.is_cancelled() {
-                continue; // the next process reads it again
-            }
             self.read(&batch).await;
             let missed = self.missed_ms.swap(i64::MAX, Ordering::Relaxed);
             if missed != i64::MAX {
@@ -164,15 +161,9 @@ impl Reader {
 
 /// Whether somebody wrote it to the account, by themself.
 fn is_text(interaction: &Interaction) -> bool {
-    let written = match &interaction.body {
-        Body::Message(_) | Body::StoryReply(_) => true,
-        Body::Comment(comment) | Body::LiveComment(comment) => !comment.by_account && comment.verb == "add",
-        _ => false,
-    };
-    written
+    interaction.body.written().is_some()
         && matches!(interaction.source, Source::Webhook | Source::Reconcile)
         && interaction.viewer.is_some()
-        && interaction.body.text().is_some_and(|text| !text.trim().is_empty())
 }
 
 fn found(interaction: &Interaction, rulebook: &Rulebook, desk: &Desk, volume: Volume) -> Found {

@@ -7,7 +7,7 @@
 //! | consent | the viewer said stop, or may have | Meta, "Messaging policy": respect requests to stop; ours is stricter |
 //! | one per interaction | the same interaction has its answer | our promise |
 //! | hand-over | a person or another app has the conversation | Meta, "Conversation routing" |
-//! | needs a person | what the message asks is not a machine's to answer | our promise |
+//! | needs a person | what the message asks, or another of the viewer's that nobody took up, is not a machine's to answer | our promise |
 //! | moderation | the viewer wrote spam or abuse | our promise |
 //! | sequence | the viewer answered, bought, or began again; the step before was not said | our promise |
 //! | account | no token, or the account is paused | – |

@@ -6,15 +6,15 @@ use afterglow_domain::{Reason, Verdict};
 use afterglow_scorer::Rulebooks;
 
 use crate::ground::Ground;
+use crate::happened::answers_a_story;
 use crate::history::patiently;
-use crate::takeover::happened;
 
 #[tokio::test]
 async fn what_is_known_too_long_is_decided_anew() {
     let ground = Ground::new(None).await;
     ground.play();
     let rulebooks = Rulebooks::load(&ground.store).await.unwrap();
-    let intent = happened(&ground, &rulebooks, 0).await;
+    let intent = answers_a_story(&ground, &rulebooks, 0, (0, "Lovely!")).await;
     let sent = || ground.wire.on_stage(|stage| stage.world.totals().accepted);
     let scope = ground.store.brand(&ground.account.brand);
 

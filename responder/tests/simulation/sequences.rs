@@ -21,7 +21,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use sqlx::Connection as _;
 
 use crate::ground::{Ground, START};
-use crate::happened::{echo_of, story_reply};
+use crate::happened::{FOR_A_PERSON, echo_of, story_reply};
 use crate::history::patiently;
 use crate::meta::Stage;
 use crate::setting;
@@ -273,8 +273,7 @@ impl<'a> Run<'a> {
             Deed::Answers => (vec![contact("Nice, thank you")], Body::Message(said("Nice, thank you"))),
             Deed::SaysStop => (vec![contact("stop"), fact(What::Said(Word::Stop))], Body::Message(said("stop"))),
             Deed::AsksForAPerson => {
-                let text = "Can I talk to a human please";
-                (vec![contact(text), fact(What::AskedForPerson)], Body::Message(said(text)))
+                (vec![contact(FOR_A_PERSON), fact(What::AskedForPerson)], Body::Message(said(FOR_A_PERSON)))
             }
             Deed::IsWrittenTo => {
                 let text = "Hello, this is Maya";

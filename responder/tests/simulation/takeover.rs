@@ -5,19 +5,15 @@
 
 use std::sync::Arc;
 
-use afterglow_domain::{
-    BrandSettings, Channel, DerivedId as _, Intent, Interaction, InteractionId, Kind, MINUTE_MS, PersonsMessage,
-    PlayId, Source, ViewerId,
-};
-use afterglow_scorer::{Rulebooks, take_in};
-use afterglow_sim::world::{Answer, Fact, What};
+use afterglow_domain::{BrandSettings, Intent, MINUTE_MS, PersonsMessage, PlayId};
+use afterglow_scorer::Rulebooks;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use sqlx::Connection as _;
 use std::sync::atomic::Ordering;
 
 use crate::ground::Ground;
-use crate::happened::story_reply;
+use crate::happened::answers_a_story;
 use crate::history::patiently;
 use crate::setting;
 
@@ -33,7 +29,7 @@ async fn automation_claims_nothing_after_a_person_has_taken_over() {
     let mut dice = StdRng::seed_from_u64(7);
     for n in 0..races {
         ground.now.fetch_add(MINUTE_MS, Ordering::Relaxed);
-        let intent = happened(&ground, &rulebooks, n).await;
+        let intent = answers_a_story(&ground, &rulebooks, n, (n, "Lovely!")).await;
         let (lead, side) = (dice.random_range(0..400), dice.random_range(0..2));
         // A third of the races each are over before the other begins: whichever machine plays, both win.
         let mut automation = {
@@ -82,36 +78,6 @@ async fn wait(turns: u32) {
     for _ in 0..turns {
         tokio::task::yield_now().await;
     }
-}
-
-/// A viewer answers a Story; the wish that follows.
-pub(crate) async fn happened(ground: &Ground, rulebooks: &Rulebooks, n: u64) -> Intent {
-    let (now, key, person) = (ground.now(), format!("m{n}"), ViewerId::new((n + 1).to_string()));
-    let what = What::StoryReply { text: "Lovely!".into(), answer: Answer::Allowed };
-    let fact = Fact { account: ground.account.id.clone(), person: person.clone(), key: key.clone(), at: now, what };
-    ground.wire.on_stage(|stage| {
-        stage.world.tell(std::slice::from_ref(&fact), now);
-        stage.world.acknowledge(&[fact], now);
-    });
-    let interaction = Interaction {
-        id: InteractionId::derive(&["race", &key]),
-        brand: ground.account.brand.clone(),
-        account: ground.account.id.clone(),
-        viewer: Some(person),
-        username: None,
-        channel: Channel::Instagram,
-        source: Source::Webhook,
-        occurred: now,
-        received: now,
-        standby: false,
-        body: story_reply(&key, "Lovely!"),
-        raw: None,
-    };
-    assert_eq!(interaction.kind(), Kind::StoryReply);
-    let applied = take_in(&ground.store, rulebooks, &[interaction], now).await.unwrap();
-    let seqs: Vec<i64> = applied.outbox.iter().map(|row| row.seq).collect();
-    ground.store.outbox_done(&seqs).await.unwrap();
-    serde_json::from_slice(&applied.outbox[0].message.body).unwrap()
 }
 
 /// How often automation spoke before, was silenced, and spoke after: a send is claimed under the fence's lock, and bears its epoch.

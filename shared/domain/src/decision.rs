@@ -94,7 +94,7 @@ pub enum Reason {
     Superseded,
     /// Interactions wait to be taken in, or the database answers late: what the viewer said meanwhile may not be known yet.
     Backlog,
-    /// The message needs a person: what it asks is not a machine's to answer.
+    /// The message needs a person, or another that the viewer wrote: what it asks is not a machine's to answer.
     NeedsPerson,
     /// The viewer wrote spam or abuse, and no person has cleared it.
     Moderated,

@@ -31,7 +31,7 @@ pub struct Facts {
     /// For the confirmation of a stop: how that stands.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop: Option<StopFacts>,
-    /// Why the interaction to be answered needs a person, if it does.
+    /// Why the interaction to be answered needs a person, or something that the viewer wrote beside it, if either does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub needs_person: Option<String>,
     /// Spam or abuse that no person has cleared.

@@ -2,7 +2,7 @@
 
 use afterglow_domain::{
     AccountFacts, BrandSettings, CONFIRMATION, Cause, ConsentState, Control, DerivedId, Facts, Intent, Interaction,
-    LimitFacts, Moderated, PreviousStep, SequenceFacts, StopFacts, Timestamp, Written,
+    LimitFacts, Moderated, PreviousStep, SequenceFacts, StopFacts, Timestamp,
 };
 use sqlx::{ColumnIndex, Decode, FromRow, Row, Type};
 use uuid::Uuid;
@@ -12,6 +12,7 @@ use crate::consent::leads;
 use crate::drafts::{self, Draft};
 use crate::engine::{Tx, on_tx, row};
 use crate::kill_switches::silencing;
+use crate::said::{self, viewer_wrote};
 use crate::{Store, StoreError};
 
 /// An intent's case: the facts that are known, and what the text of an answer is made from. Whoever judges adds what the store
@@ -30,6 +31,9 @@ pub struct Case {
     pub cause: Option<Interaction>,
     /// The texts of [`Facts::written`], in the same order.
     pub said: Vec<String>,
+    /// What else the viewer wrote lately that no hand-over, nor the end of one, has overtaken; the latest first, at most 16. Whoever
+    /// reads it for the hand-over may be behind, or may have died.
+    pub viewer_wrote: Vec<String>,
     /// The draft of the answer, if there is one.
     pub draft: Option<Draft>,
     /// An echo that names the send of this intent is in the log: it went out, whatever became of its row. (A database that was
@@ -62,6 +66,7 @@ row! {
         attempts: i64,
         answered: bool,
         echoed: bool,
+        viewer_wrote: Option<String>,
     }
 }
 
@@ -104,6 +109,8 @@ const FACTS: &str = concat!(
         EXISTS (SELECT 1 FROM moderation m WHERE m.account = i.account AND m.viewer = i.viewer AND m.verdict = 'hide'
             AND m.cleared_ms IS NULL) AS moderated,
         EXISTS (SELECT 1 FROM moderation m WHERE m.interaction = i.cause AND m.cleared_ms IS NULL) AS cause_moderated, ",
+    viewer_wrote!(),
+    ", ",
     interaction_columns!("x"),
     " FROM intent i
     JOIN consent c ON c.account = i.account AND c.viewer = i.viewer
@@ -114,14 +121,6 @@ const FACTS: &str = concat!(
     LEFT JOIN interaction x ON x.id = i.cause
     WHERE i.id = $1"
 );
-
-const WEEK_MS: i64 = 7 * 86_400_000;
-
-// A week before the intent was made is further back than any limit looks when it is judged later.
-const WRITTEN: &str = "SELECT COALESCE(started_ms, reserved_ms) AS at_ms, text FROM send
-    WHERE account = $1 AND viewer = $2 AND status IN ('reserved', 'sending', 'sent', 'unknown')
-        AND COALESCE(started_ms, reserved_ms) >= $3 AND intent <> $4
-    ORDER BY 1 DESC LIMIT 200";
 
 const FILLING: &str = "SELECT reserved_ms FROM send
     WHERE account = $1 AND intent <> $2 AND status IN ('reserved', 'sending', 'sent', 'unknown')
@@ -152,7 +151,7 @@ const CONFIRMED: &str = "SELECT COUNT(*) FROM send
             WHERE l.account = $1 AND l.viewer = $2 AND l.state = 'opted_in'), 0)";
 
 /// Reads the case of an intent whose fence is locked and whose row exists.
-pub(crate) async fn load(store: &Store, tx: &mut Tx, intent: &Intent) -> Result<Case, StoreError> {
+pub(crate) async fn load(store: &Store, tx: &mut Tx, intent: &Intent, now: Timestamp) -> Result<Case, StoreError> {
     let Told { facts: row, cause } = told(store, tx, intent).await?;
     let mut consent = consent(row.clear_state.as_deref(), row.clear_ms, row.ambiguous_ms)?;
     if let Some(stopped) = moment(row.stopped_ms) {
@@ -163,7 +162,9 @@ pub(crate) async fn load(store: &Store, tx: &mut Tx, intent: &Intent) -> Result<
     });
     let settings: BrandSettings =
         row.settings.map_or_else(|| Ok(BrandSettings::default()), |text| from_json("brand.settings", &text))?;
-    let (written, said) = written(tx, intent).await?;
+    let idle_ms = settings.handover.idle_ms();
+    let viewer_wrote = said::viewer_wrote(row.viewer_wrote.as_deref(), idle_ms, now)?;
+    let (written, said) = said::written(tx, intent).await?;
     let leader = leads(row.app_ms, row.person_ms, row.released_ms);
     let drafted = settings.play(intent.play.as_str()).is_some_and(|play| play.draft.is_some());
     let draft = if drafted { drafts::of(tx, intent.id).await? } else { None };
@@ -185,11 +186,7 @@ pub(crate) async fn load(store: &Store, tx: &mut Tx, intent: &Intent) -> Result<
         answered: row.answered,
         account: row.connected.then_some(AccountFacts { has_token: row.has_token, paused: row.paused_reason }),
         play: None,
-        limits: LimitFacts {
-            limits: settings.limits.clone(),
-            time_zone: row.time_zone.unwrap_or_default(),
-            idle_ms: settings.handover.idle_ms(),
-        },
+        limits: LimitFacts { limits: settings.limits.clone(), time_zone: row.time_zone.unwrap_or_default(), idle_ms },
         written,
         silenced: row.silenced,
         room_at: room(tx, intent, settings.limits.per_account_hour).await?,
@@ -197,7 +194,8 @@ pub(crate) async fn load(store: &Store, tx: &mut Tx, intent: &Intent) -> Result<
         attempts: row.attempts,
     };
     let brand_name = row.brand_name.unwrap_or_default();
-    Ok(Case { facts, settings, brand_name, username: row.viewer_name, cause, said, draft, echoed: row.echoed })
+    let (username, echoed) = (row.viewer_name, row.echoed);
+    Ok(Case { facts, settings, brand_name, username, cause, said, viewer_wrote, draft, echoed })
 }
 
 async fn told(store: &Store, tx: &mut Tx, intent: &Intent) -> Result<Told, StoreError> {
@@ -210,22 +208,6 @@ async fn told(store: &Store, tx: &mut Tx, intent: &Intent) -> Result<Told, Store
             .fetch_one(connection)
             .await?
     }))
-}
-
-/// What was said to the viewer lately, or may have been, by any play: when, and in which words.
-async fn written(tx: &mut Tx, intent: &Intent) -> Result<(Vec<Written>, Vec<String>), StoreError> {
-    let since = intent.created.minus(WEEK_MS).millis();
-    let rows: Vec<(i64, String)> = on_tx!(tx, |connection| {
-        sqlx::query_as(WRITTEN)
-            .bind(intent.account.as_str())
-            .bind(intent.viewer.as_str())
-            .bind(since)
-            .bind(intent.id.uuid())
-            .fetch_all(connection)
-            .await?
-    });
-    let written = |(at, said): (i64, String)| (Written { at: Timestamp::from_millis(at), same_text: false }, said);
-    Ok(rows.into_iter().map(written).unzip())
 }
 
 /// How a sequence stands, for a step behind its first.

@@ -108,7 +108,7 @@ impl Store {
             }
             known_send = standing.send_status.is_some();
         }
-        let mut case = facts::load(self, &mut tx, intent).await?;
+        let mut case = facts::load(self, &mut tx, intent, terms.now).await?;
         if known_send {
             sends::withdraw(&mut tx, intent, terms.now).await?;
         }

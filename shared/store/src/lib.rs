@@ -33,7 +33,7 @@
 //! | `amendments` | edits, reactions and unsends, parked until their message comes |
 //! | `outbox` | messages to be published |
 //! | `consent` | opt-outs, hand-overs and the fence |
-//! | `facts` | what a policy gate is told |
+//! | `facts`, `said` | what a policy gate is told; what viewer and account said to each other lately |
 //! | `drafts` | drafts of answers, and what they cost |
 //! | `waiting` | intents that wait: how long, and those for which it is too late |
 //! | `feed` | what other systems are told of viewers |
@@ -109,6 +109,7 @@ mod replies;
 mod retention;
 mod reviews;
 mod safety;
+mod said;
 mod second_factor;
 mod sends;
 mod sessions;

@@ -102,6 +102,16 @@ impl Body {
         }
     }
 
+    /// What the viewer wrote to the account in words of their own: a message, an answer to a Story, a comment that stands.
+    pub fn written(&self) -> Option<&str> {
+        let by_viewer = match self {
+            Body::Message(_) | Body::StoryReply(_) => true,
+            Body::Comment(comment) | Body::LiveComment(comment) => !comment.by_account && comment.verb == "add",
+            _ => false,
+        };
+        self.text().filter(|text| by_viewer && !text.trim().is_empty())
+    }
+
     /// What a tapped quick reply, ice breaker or button brings.
     pub fn payload(&self) -> Option<&str> {
         match self {

@@ -1,6 +1,8 @@
 use std::sync::Arc;
 
-use afterglow_domain::{ConsentState, Control, Decision, IntentStatus, Reason};
+use afterglow_domain::{
+    Body, ConsentState, Control, DAY_MS, Decision, IntentStatus, Interaction, Message, Reason, Source,
+};
 use afterglow_store::{Case, Judged, SendStatus, Start};
 use tokio::sync::Barrier;
 
@@ -15,6 +17,7 @@ on_both!(
     a_hand_over_fences_like_a_stop,
     consent_counts_once_and_by_its_own_time,
     the_facts_are_those_under_the_lock,
+    what_nobody_took_up_is_told_with_the_facts,
 );
 
 /// Races, many times over: whoever is first at the fence, a send that has not started when the opt-out is recorded
@@ -184,4 +187,57 @@ async fn the_facts_are_those_under_the_lock(given: Given) {
         records.iter().rev().map(|record| serde_json::from_str(&record.facts).unwrap()).collect();
     assert_eq!(stored, seen, "what the policy saw is what is kept");
     assert!(records.iter().all(|record| record.policy_version == "policy-7"));
+}
+
+async fn what_nobody_took_up_is_told_with_the_facts(given: Given) {
+    ready(&given).await;
+    let written = |n: i64, at_ms: i64, text: &str| {
+        let body = Body::Message(Message { mid: format!("m.{n}"), text: Some(text.into()), ..Message::default() });
+        Interaction { occurred: at(at_ms), body, ..message("1", n) }
+    };
+    let cause = message("1", 1);
+    let others = [
+        written(2, -DAY_MS - 1, "of the day before"),
+        written(3, -5_000, "of five seconds ago"),
+        written(4, -4_000, "to be taken up"),
+        Interaction { source: Source::Partner, ..written(5, -3_000, "of another source") },
+        written(6, -2_000, " "),
+        written(7, 2_000, "after the message to be answered"),
+        Interaction { viewer: message("2", 1).viewer, ..written(8, 0, "of somebody else") },
+    ];
+    apply(&given.store, std::slice::from_ref(&cause)).await;
+    apply(&given.store, &others).await;
+    let intent = intent_for(&cause);
+    let told = async |now| {
+        let mut told = Vec::new();
+        let waits = Decision::defer(now, Reason::NotYetDue);
+        let judged = given.store.judge(&intent, crate::given::terms(now), |case: &mut Case| {
+            told = std::mem::take(&mut case.viewer_wrote);
+            (waits.clone(), None)
+        });
+        assert_eq!(judged.await.unwrap(), Judged::Decided(waits.clone()));
+        told
+    };
+    assert_eq!(told(NOW).await, ["after the message to be answered", "to be taken up", "of five seconds ago"]);
+    given.store.record_control(&control("1", Control::Person, -4_000), NOW).await.unwrap();
+    assert_eq!(told(NOW).await, ["after the message to be answered"]);
+    given.store.record_control(&control("1", Control::Automation, 2_000), NOW).await.unwrap();
+    assert!(told(NOW).await.is_empty());
+
+    // A conversation that a person has is given back by time alone; so is one that nobody came to give them.
+    let cause = message("3", 9);
+    let asked = Interaction { viewer: cause.viewer.clone(), ..written(10, 0, "asked long ago") };
+    apply(&given.store, &[cause.clone(), asked]).await;
+    let intent = intent_for(&cause);
+    let idle_ms = HandoverRules::default().idle_ms();
+    for (passed, expected) in [(idle_ms - 1, 1), (idle_ms, 0)] {
+        let mut told = usize::MAX;
+        let waits = Decision::defer(at(passed), Reason::NotYetDue);
+        let judged = given.store.judge(&intent, crate::given::terms(at(passed)), |case: &mut Case| {
+            told = case.viewer_wrote.len();
+            (waits, None)
+        });
+        judged.await.unwrap();
+        assert_eq!(told, expected, "after {passed} ms");
+    }
 }
