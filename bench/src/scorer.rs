@@ -281,6 +281,7 @@ async fn scorer(arguments: &Arguments, events: &[Interaction], store: &Store, no
         batch_max: arguments.batch as usize,
         batch_wait: Duration::from_millis(5),
         workers: arguments.workers,
+        our_apps: Vec::new(),
         park_ms: DAY_MS,
     };
     let stop = CancellationToken::new();

@@ -1,8 +1,8 @@
 //! Which event goes on which lane, in which form.
 
 use afterglow_bus::{Lane, Message};
-use afterglow_domain::{BrandId, CloudEventError};
-use afterglow_meta::webhook::{Interpretation, Interpreted, fence_change};
+use afterglow_domain::{BrandId, CloudEventError, fence_change};
+use afterglow_meta::webhook::{Interpretation, Interpreted};
 
 /// The messages of one webhook, by lane.
 #[derive(Debug, Default)]

@@ -14,6 +14,7 @@
 //! | `whatif` | other rules, tried on what happened |
 //! | `fold` | a batch's viewers and wishes, from what is new |
 //! | `service` | takes interactions from the bus, folds them into the store |
+//! | `overheard` | stops and hand-overs that come by are recorded before anything follows from them |
 //! | `rulebooks` | the rules in force, read again when a document was applied |
 //! | `review` | looks at viewers whose standing time alone may have changed |
 //! | `replay` | makes states anew from the log and compares |
@@ -28,6 +29,7 @@ mod decayed;
 mod explain;
 mod fold;
 mod orphans;
+mod overheard;
 mod plays;
 mod reader;
 mod relay;

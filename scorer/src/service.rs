@@ -21,7 +21,7 @@ use tracing::Instrument as _;
 use crate::fold::{Traces, fold};
 use crate::reader::{Reader, ToRead};
 use crate::rulebooks::Rulebooks;
-use crate::{relay, review};
+use crate::{overheard, relay, review};
 
 /// The scorer's loop.
 pub struct Scorer {
@@ -42,6 +42,8 @@ pub struct Scorer {
     /// Batches that are worked on at once, ≥ 1. A viewer's interactions always go to the same worker, so that two workers never
     /// wait for one viewer's lock.
     pub workers: u16,
+    /// The ids of the apps through which we speak.
+    pub our_apps: Vec<String>,
     /// How long an edit, reaction or unsend waits for its message, in ms, before it goes to quarantine.
     pub park_ms: i64,
 }
@@ -232,6 +234,9 @@ impl Scorer {
         });
         match stop.run_until_cancelled(applying.instrument(batch_span(batch.deliveries))).await? {
             Ok(applied) => {
+                // Before anything that follows is published. What `stop` cuts off here comes again.
+                let recording = overheard::record(&self.store, &self.clock, interactions, &self.our_apps);
+                stop.run_until_cancelled(recording).await?;
                 after.to_read.leave(interactions);
                 self.done(batch, applied, settler, after).await;
                 None

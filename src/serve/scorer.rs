@@ -22,6 +22,7 @@ impl Parts {
             batch_max: self.settings.scorer.batch_max.max(1),
             batch_wait: Duration::from_millis(self.settings.scorer.batch_wait_ms),
             workers: if self.settings.database.url.is_some() { self.settings.scorer.workers } else { 1 },
+            our_apps: self.settings.meta.app_ids.clone(),
             park_ms: i64::try_from(self.settings.scorer.park_ms).unwrap_or(i64::MAX),
         };
         services.spawn("scorer", scorer.run(stop.clone()));

@@ -13,6 +13,7 @@ mod conversations;
 mod crash;
 mod crms;
 mod database_away;
+mod deeds;
 mod experiments;
 mod faults;
 mod feed;
@@ -20,6 +21,7 @@ mod feed_broker;
 mod figures;
 mod flow;
 mod forgetting;
+mod frozen;
 mod hostile;
 #[path = "../../crm/tests/delivery/hubspot_sim.rs"]
 mod hubspot_sim;

@@ -32,10 +32,7 @@ impl Process {
 
     /// SIGTERM, and how the process ended.
     pub(crate) async fn terminate(mut self) -> ExitStatus {
-        // By the shell, which has the command built in: sending signals oneself would take unsafe code, and a bare machine
-        // has no program for it.
-        let command = format!("kill -TERM {}", self.child.id());
-        assert!(Command::new("sh").args(["-c", &command]).status().unwrap().success());
+        signal(self.child.id(), "TERM");
         for _ in 0..600 {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status;
@@ -59,6 +56,13 @@ impl Drop for Process {
         let _ = self.child.kill(); // it may have ended
         let _ = self.child.wait();
     }
+}
+
+/// Sends a signal: by the shell, which has the command built in, for sending it oneself would take unsafe code, and a bare machine
+/// has no program for it.
+pub(crate) fn signal(pid: u32, name: &str) {
+    let command = format!("kill -{name} {pid}");
+    assert!(Command::new("sh").args(["-c", &command]).status().unwrap().success());
 }
 
 /// Runs `afterglow ARGUMENTS` to its end.

@@ -106,17 +106,14 @@ async fn take(responder: Arc<Responder>, delivery: Delivery, settler: Arc<dyn Se
 }
 
 pub(super) async fn record(responder: Arc<Responder>, change: FenceChange) -> Result<(), StoreError> {
-    let now = (responder.clock)();
-    match change {
-        FenceChange::Consent(change) => {
-            let recorded = responder.store.record_consent(&change, now).await?;
-            if !recorded.duplicate {
+    if responder.store.record(&change, (responder.clock)()).await? {
+        match change {
+            FenceChange::Consent(change) => {
                 metrics::counter!("afterglow_consent_changes_total", "state" => change.state.as_str()).increment(1);
             }
-        }
-        FenceChange::Control(change) => {
-            responder.store.record_control(&change, now).await?;
-            metrics::counter!("afterglow_control_changes_total", "control" => change.control.as_str()).increment(1);
+            FenceChange::Control(change) => {
+                metrics::counter!("afterglow_control_changes_total", "control" => change.control.as_str()).increment(1);
+            }
         }
     }
     Ok(())

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AccountId, BrandId, ConsentChange, InteractionId, Timestamp, ViewerId, ViewerKey};
+use crate::{AccountId, BrandId, InteractionId, Timestamp, ViewerId};
 
 /// Who leads a conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -55,33 +55,4 @@ pub struct ControlChange {
     pub occurred: Timestamp,
     /// When ingest took it.
     pub received: Timestamp,
-}
-
-/// What the fast lane carries: all that may forbid a send, ahead of everything else.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "change", rename_all = "snake_case")]
-pub enum FenceChange {
-    /// A viewer said stop, perhaps stop, or start.
-    Consent(ConsentChange),
-    /// A conversation changes hands.
-    Control(ControlChange),
-}
-
-impl FenceChange {
-    /// Whose fence it concerns.
-    pub fn viewer_key(&self) -> ViewerKey {
-        let (account, viewer) = match self {
-            FenceChange::Consent(change) => (&change.account, &change.viewer),
-            FenceChange::Control(change) => (&change.account, &change.viewer),
-        };
-        ViewerKey { account: account.clone(), viewer: viewer.clone() }
-    }
-
-    /// When ingest took it.
-    pub const fn received(&self) -> Timestamp {
-        match self {
-            FenceChange::Consent(change) => change.received,
-            FenceChange::Control(change) => change.received,
-        }
-    }
 }

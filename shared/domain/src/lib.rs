@@ -15,7 +15,8 @@
 //! | `language` | the languages that are known, and a guess at a text's |
 //! | `opt_out` | the words by which a person says stop, or start again |
 //! | `consent` | what a viewer said about being written to |
-//! | `control` | who leads a conversation, and the fast lane's message |
+//! | `control` | who leads a conversation |
+//! | `fence` | what may forbid a send, and which interactions bring it: the fast lane's message |
 //! | `segment` | Hot, Warm, Cool |
 //! | `intent` | the wish that something be said |
 //! | `phrase` | words and phrases, looked for whole |
@@ -33,6 +34,7 @@ mod consent;
 mod control;
 mod decision;
 mod facts;
+mod fence;
 mod harm;
 mod id;
 mod intent;
@@ -60,12 +62,13 @@ pub use brand::{
 };
 pub use cloudevent::{CloudEventError, SPEC_VERSION};
 pub use consent::{Consent, ConsentChange, ConsentState};
-pub use control::{Control, ControlChange, FenceChange};
+pub use control::{Control, ControlChange};
 pub use decision::{Decision, Reason, Verdict};
 pub use facts::{
     AccountFacts, Cause, DraftFacts, Facts, LimitFacts, Moderated, PlayFacts, PreviousStep, SequenceFacts, StopFacts,
     Written,
 };
+pub use fence::{FenceChange, fence_change};
 pub use harm::Harms;
 pub use id::{AccountId, BrandId, DerivedId, IntentId, InteractionId, PlayId, SendId, ViewerId, ViewerKey};
 pub use intent::{CONFIRMATION, HUMAN_AGENT_MS, HumanAgent, Intent, IntentStatus, PersonsMessage};

@@ -32,7 +32,7 @@
 //! | `echoes` | echoes of our own messages, which settle sends |
 //! | `amendments` | edits, reactions and unsends, parked until their message comes |
 //! | `outbox` | messages to be published |
-//! | `consent` | opt-outs, hand-overs and the fence |
+//! | `consent`, `overheard` | opt-outs, hand-overs and the fence; those of which somebody hears beside their lane |
 //! | `facts`, `said` | what a policy gate is told; what viewer and account said to each other lately |
 //! | `drafts` | drafts of answers, and what they cost |
 //! | `waiting` | intents that wait: how long, and those for which it is too late |
@@ -103,6 +103,7 @@ mod migrate;
 mod moderation;
 mod open;
 mod outbox;
+mod overheard;
 mod people;
 mod quarantine;
 mod replies;

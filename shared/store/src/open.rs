@@ -26,6 +26,9 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Connections that read an SQLite file, at most. Each is a thread, two handles, a page cache, and memory that allocators keep for the
 /// thread as much as it ever needed; what is read is in the system's memory, so more of them than a few answer nothing sooner.
 const SQLITE_READERS: u32 = 4;
+/// What a reading connection keeps of the file, as `SQLite` takes it: negative KiB (sqlite.org, "PRAGMA cache_size"; 2 MB by default). What
+/// is not in it is in the system's memory, which all of them share.
+const SQLITE_READER_CACHE: &str = "-512";
 /// One writes; the next ones are made ready meanwhile.
 const SQLITE_AT_ONCE: usize = 4;
 /// The file's name inside the data directory.
@@ -175,7 +178,7 @@ async fn open_sqlite(options: SqliteConnectOptions, limits: StoreOptions) -> Res
         .max_connections(limits.max_connections.clamp(1, SQLITE_READERS))
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .test_before_acquire(false)
-        .connect_with(options.pragma("query_only", "on"))
+        .connect_with(options.pragma("query_only", "on").pragma("cache_size", SQLITE_READER_CACHE))
         .await?;
     Ok(Engine::Sqlite { write, read })
 }

@@ -76,7 +76,9 @@ impl EmbeddedBus {
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             // A confirmed message survives a power cut, as with a broker that syncs.
-            .synchronous(SqliteSynchronous::Full);
+            .synchronous(SqliteSynchronous::Full)
+            // Messages are read once: half a MiB of them for each connection will do.
+            .pragma("cache_size", "-512");
         let pool =
             SqlitePoolOptions::new().max_connections(4).connect_with(options).await.map_err(|e| unavailable(&e))?;
         sqlx::raw_sql(SCHEMA).execute(&pool).await.map_err(|e| unavailable(&e))?;

@@ -1,7 +1,6 @@
 //! What a webhook says: one interaction, or one quarantined fragment, for each event in it.
 
 mod changes;
-mod consent;
 mod envelope;
 mod fields;
 mod ids;
@@ -13,7 +12,6 @@ use afterglow_domain::{
 };
 use bytes::Bytes;
 
-pub use consent::{consent_change, fence_change};
 pub use fields::{FIELDS, Field};
 
 use crate::Verified;

@@ -19,6 +19,7 @@ mod given;
 mod interactions;
 mod kpis;
 mod outbox;
+mod overheard;
 mod plays;
 mod quarantine;
 mod retention;

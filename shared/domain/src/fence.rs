@@ -1,9 +1,40 @@
-//! Which interactions may forbid a send: they speak of consent, or of who leads the conversation.
+//! What may forbid a send, and which interactions bring it: they speak of consent, or of who leads the conversation.
 
-use afterglow_domain::{
-    Body, ConsentChange, ConsentState, Control, ControlChange, FenceChange, Handover, Interaction, Message, SendId,
-    opt_out,
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Body, ConsentChange, ConsentState, Control, ControlChange, Handover, Interaction, Message, SendId, Timestamp,
+    ViewerKey, opt_out,
 };
+
+/// What the fast lane carries: all that may forbid a send, ahead of everything else.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "change", rename_all = "snake_case")]
+pub enum FenceChange {
+    /// A viewer said stop, perhaps stop, or start.
+    Consent(ConsentChange),
+    /// A conversation changes hands.
+    Control(ControlChange),
+}
+
+impl FenceChange {
+    /// Whose fence it concerns.
+    pub fn viewer_key(&self) -> ViewerKey {
+        let (account, viewer) = match self {
+            FenceChange::Consent(change) => (&change.account, &change.viewer),
+            FenceChange::Control(change) => (&change.account, &change.viewer),
+        };
+        ViewerKey { account: account.clone(), viewer: viewer.clone() }
+    }
+
+    /// When ingest took it.
+    pub const fn received(&self) -> Timestamp {
+        match self {
+            FenceChange::Consent(change) => change.received,
+            FenceChange::Control(change) => change.received,
+        }
+    }
+}
 
 /// The change of consent or of control that an interaction brings, if any. `our_apps` are the ids of the apps through
 /// which Afterglow speaks; without them every hand-over counts as one to somebody else.
@@ -15,7 +46,7 @@ pub fn fence_change(interaction: &Interaction, our_apps: &[String]) -> Option<Fe
 /// A stop or start word in a direct message, a Story reply or a quick reply's text, or a notification opt-in stopped or
 /// resumed. Standby messages count too: who says stop to the other app says it to the account. A public comment is no
 /// message to the account and does not count.
-pub fn consent_change(interaction: &Interaction) -> Option<ConsentChange> {
+fn consent_change(interaction: &Interaction) -> Option<ConsentChange> {
     let state = match &interaction.body {
         Body::Message(m) | Body::StoryReply(m) | Body::QuickReply(m) => opt_out::classify(m.text.as_deref()?)?,
         Body::OptIn(o) => match o.token_status.as_deref()? {
@@ -64,7 +95,7 @@ fn control_change(interaction: &Interaction, our_apps: &[String]) -> Option<Cont
 
 #[cfg(test)]
 mod tests {
-    use afterglow_domain::{AccountId, BrandId, Channel, DerivedId, InteractionId, Source, Timestamp, ViewerId};
+    use crate::{AccountId, BrandId, Channel, DerivedId, InteractionId, Source, ViewerId};
 
     use super::*;
 
