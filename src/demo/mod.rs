@@ -8,10 +8,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use afterglow_runtime::{LogFormat, Settings, error_chain, start_logs, start_metrics};
+use afterglow_runtime::{Ended, LogFormat, Settings, error_chain, start_logs, start_metrics};
 use afterglow_sim::traffic::{Extent, TrafficOptions};
 use afterglow_sim::{Pace, Sim};
 use anyhow::Context as _;
+use tokio::task::JoinError;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -127,12 +128,23 @@ pub(crate) async fn run(
     introduce(&running, &parts, link.as_deref());
 
     let mut status = Status::new(&parts.store, &sim, begun);
-    let report = play(options, &parts, &sim, &url, &interrupted, &mut status).await;
-    sim.wait_idle().await;
-    let at_rest = rest(&parts, &mut status).await;
+    let mut services = tokio::spawn(running.services.wait());
+    let played = async {
+        let report = play(options, &parts, &sim, &url, &interrupted, &mut status).await;
+        sim.wait_idle().await;
+        (report, rest(&parts, &mut status).await)
+    };
+    let played = tokio::select! {
+        played = played => Some(played),
+        ended = &mut services => {
+            all_well(ended)?;
+            None
+        }
+    };
     status.end();
+    let (report, at_rest) = played.context("the services ended before the demo did")?;
     stop.cancel();
-    running.services.wait().await.map_err(|ended| anyhow::anyhow!(error_chain(&ended)))?;
+    all_well(services.await)?;
 
     let mut totals = parts.store.totals().await?;
     let collected = setup::collected(&parts, &sim).await?;
@@ -146,6 +158,11 @@ pub(crate) async fn run(
     eprint!("{summary}");
     eprint!("{}", try_next(&std::env::args().next().unwrap_or_else(|| "afterglow".into())));
     Ok(if summary.problems().is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// How the services ended.
+fn all_well(ended: Result<Result<(), Ended>, JoinError>) -> anyhow::Result<()> {
+    ended?.map_err(|ended| anyhow::anyhow!(error_chain(&ended)))
 }
 
 fn introduce(running: &Running, parts: &Parts, link: Option<&str>) {

@@ -21,8 +21,9 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 /// A connection that was used so lately is taken to be there. Asked first, each transaction would be a round trip longer; one that is
 /// gone for all that fails what it is used for, as it would a moment later, and is tried again on another.
 const TRUSTED: Duration = Duration::from_secs(1);
-/// How long SQLite waits for another process that writes.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long SQLite waits for another process that writes. It asks every 100 ms, and one that writes much leaves few moments in between:
+/// a command beside a busy service must not give up soon.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Connections that read an SQLite file, at most. Each is a thread, two handles, a page cache, and memory that allocators keep for the
 /// thread as much as it ever needed; what is read is in the system's memory, so more of them than a few answer nothing sooner.
 const SQLITE_READERS: u32 = 4;

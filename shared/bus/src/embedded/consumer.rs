@@ -9,6 +9,7 @@ use sqlx::Row as _;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use super::writer::json;
 use super::{Change, Shared, row_to_message, unavailable};
 use crate::{BusError, Consumer, DELIVERY_LIMIT, Delivery, Lane, Settler, Tag};
 
@@ -123,16 +124,20 @@ async fn fetch(held: Arc<Held>, room: usize) -> Result<Vec<Delivery>, BusError> 
     };
     // From here on the messages are ours to give back, whatever happens.
     held.seqs().extend(returned.iter().copied());
-    let sql = "UPDATE message SET attempts = attempts + 1 WHERE dead IS NULL AND seq IN (
+    let sql = "SELECT seq, id, traceparent, body, attempts + 1 AS attempts FROM message WHERE dead IS NULL AND seq IN (
                  SELECT value FROM json_each($1) UNION ALL
-                 SELECT seq FROM (SELECT seq FROM message WHERE lane = $2 AND dead IS NULL AND seq > $3 ORDER BY seq LIMIT $4))
-               RETURNING seq, id, traceparent, body, attempts";
+                 SELECT seq FROM (SELECT seq FROM message WHERE lane = $2 AND dead IS NULL AND seq > $3 ORDER BY seq LIMIT $4))";
     let query = sqlx::query(sql)
-        .bind(serde_json::to_string(&returned).unwrap_or_default())
+        .bind(json(&returned))
         .bind(lane.as_str())
         .bind(cursor)
         .bind(i64::try_from(room - returned.len()).unwrap_or(0));
     let rows = query.fetch_all(&shared.pool).await.map_err(unavailable)?;
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let seqs = rows.iter().map(|row| row.try_get("seq")).collect::<Result<_, _>>().map_err(unavailable)?;
+    shared.writer.commit(Change::Attempt { seqs }).await?;
     let mut deliveries = Vec::with_capacity(rows.len());
     for row in rows {
         let seq: i64 = row.try_get("seq").map_err(unavailable)?;

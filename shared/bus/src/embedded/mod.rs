@@ -151,13 +151,12 @@ impl Bus for EmbeddedBus {
     }
 
     async fn replay_dead_letters(&self, lane: Lane, limit: u32) -> Result<u32, BusError> {
-        let sql = "UPDATE message SET dead = NULL, attempts = 0 WHERE seq IN
-                     (SELECT seq FROM message WHERE lane = $1 AND dead IS NOT NULL ORDER BY seq LIMIT $2)
-                   RETURNING seq";
-        let query = sqlx::query_as(sql).bind(lane.as_str()).bind(limit);
-        let seqs: Vec<(i64,)> = query.fetch_all(&self.shared.pool).await.map_err(unavailable)?;
+        let sql = "SELECT seq FROM message WHERE lane = $1 AND dead IS NOT NULL ORDER BY seq LIMIT $2";
+        let query = sqlx::query_scalar(sql).bind(lane.as_str()).bind(limit);
+        let seqs: Vec<i64> = query.fetch_all(&self.shared.pool).await.map_err(unavailable)?;
         let count = u32::try_from(seqs.len()).unwrap_or(u32::MAX);
-        self.shared.put_back(lane, seqs.into_iter().map(|(seq,)| seq));
+        self.shared.writer.commit(Change::Revive { seqs: seqs.clone() }).await?;
+        self.shared.put_back(lane, seqs);
         Ok(count)
     }
 

@@ -1,4 +1,7 @@
 //! The one writer: many callers, one transaction.
+//!
+//! Nothing else may write to the file: SQLite lets a second connection in only if it happens to ask between two transactions, so that
+//! under load it would ask in vain until it gives up.
 
 use sqlx::sqlite::SqlitePool;
 use tokio::sync::{Mutex, mpsc, oneshot};
@@ -11,9 +14,25 @@ const QUEUE: usize = 1024;
 const GROUP: usize = 512;
 
 pub(super) enum Change {
-    Publish { lane: Lane, messages: Vec<Message> },
-    Ack { seqs: Vec<i64> },
-    Bury { seq: i64, reason: String },
+    Publish {
+        lane: Lane,
+        messages: Vec<Message>,
+    },
+    /// Messages are about to be handed out once more.
+    Attempt {
+        seqs: Vec<i64>,
+    },
+    Ack {
+        seqs: Vec<i64>,
+    },
+    Bury {
+        seq: i64,
+        reason: String,
+    },
+    /// Dead letters are as new again.
+    Revive {
+        seqs: Vec<i64>,
+    },
 }
 
 type Request = (Change, oneshot::Sender<Result<(), String>>);
@@ -73,6 +92,14 @@ async fn write(pool: &SqlitePool, group: &[Request]) -> Result<(), sqlx::Error> 
                         .await?;
                 }
             }
+            Change::Attempt { seqs } => {
+                let sql = "UPDATE message SET attempts = attempts + 1 WHERE seq IN (SELECT value FROM json_each($1))";
+                sqlx::query(sql).bind(json(seqs)).execute(&mut *tx).await?;
+            }
+            Change::Revive { seqs } => {
+                let sql = "UPDATE message SET dead = NULL, attempts = 0 WHERE seq IN (SELECT value FROM json_each($1))";
+                sqlx::query(sql).bind(json(seqs)).execute(&mut *tx).await?;
+            }
             Change::Ack { seqs } => {
                 for seq in seqs {
                     sqlx::query("DELETE FROM message WHERE seq = $1").bind(seq).execute(&mut *tx).await?;
@@ -85,4 +112,9 @@ async fn write(pool: &SqlitePool, group: &[Request]) -> Result<(), sqlx::Error> 
         }
     }
     tx.commit().await
+}
+
+/// Numbers as `json_each` takes them.
+pub(super) fn json(seqs: &[i64]) -> String {
+    format!("{seqs:?}")
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use afterglow_bus::{Bus, BusError, DELIVERY_LIMIT, Lane, Message};
@@ -23,6 +24,7 @@ on_both!(
     given_up_after_the_limit,
     dead_letters_keep_their_reason_and_can_be_replayed,
     many_publishers_lose_nothing,
+    a_flood_keeps_no_other_lane_waiting,
     consumers_share_without_overlap,
     prefetch_is_honoured,
     a_cancelled_wait_loses_nothing,
@@ -133,6 +135,39 @@ async fn many_publishers_lose_nothing(bus: Arc<dyn Bus>) {
     for publisher in publishers {
         publisher.await.unwrap();
     }
+}
+
+/// As long as it lasts, whatever else there is to do gets done: each of the others waits for a few of the flood's at most.
+async fn a_flood_keeps_no_other_lane_waiting(bus: Arc<dyn Bus>) {
+    let over = Arc::new(AtomicBool::new(false));
+    let flood: Vec<_> = (0..24)
+        .map(|publisher| {
+            let (bus, over) = (Arc::clone(&bus), Arc::clone(&over));
+            tokio::spawn(async move {
+                let mut published = 0_u32;
+                while !over.load(Ordering::Relaxed) {
+                    bus.publish(Lane::Interactions, vec![message(format!("{publisher}-{published}"))]).await.unwrap();
+                    published += 1;
+                }
+                published
+            })
+        })
+        .collect();
+    let mut consumer = bus.consume(Lane::Consent, 10).await.unwrap();
+    let settler = consumer.settler();
+    for n in 0..100 {
+        bus.publish(Lane::Consent, vec![message(n)]).await.unwrap();
+        let taken = take(&mut *consumer, 1).await;
+        assert_eq!(ids(&taken), [n.to_string()]);
+        settler.ack(&[taken[0].tag]).await.unwrap();
+    }
+    over.store(true, Ordering::Relaxed);
+    let mut published = 0;
+    for publisher in flood {
+        published += publisher.await.unwrap();
+    }
+    settle_at(&bus, Lane::Interactions, u64::from(published), 0).await;
+    settle_at(&bus, Lane::Consent, 0, 0).await;
 }
 
 async fn consumers_share_without_overlap(bus: Arc<dyn Bus>) {
