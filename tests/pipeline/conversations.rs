@@ -3,19 +3,15 @@
 use std::time::Instant;
 
 use afterglow_domain::{IntentStatus, Reason, ViewerId, ViewerKey};
-use afterglow_sim::Pace;
 use afterglow_sim::account::Account;
-use afterglow_sim::traffic::{Expect, PlannedWebhook};
-use afterglow_sim::webhooks::{Body, Comment, From, Item, Media, Message, Outgoing, Part, Payload, ReplyTo, Story};
-use afterglow_sim::world::{Answer, Fact, What, Word};
 use axum::Router;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
-use tokio_util::sync::CancellationToken;
 
-use crate::installation::{Installation, PATIENCE, client, get, in_both_forms, now};
+use crate::deeds::{comment, post_all, stop, story_reply};
+use crate::installation::{Installation, PATIENCE, client, get, in_both_forms};
 use crate::processes::run;
 
 in_both_forms!(

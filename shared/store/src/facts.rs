@@ -163,7 +163,7 @@ pub(crate) async fn load(store: &Store, tx: &mut Tx, intent: &Intent, now: Times
     let settings: BrandSettings =
         row.settings.map_or_else(|| Ok(BrandSettings::default()), |text| from_json("brand.settings", &text))?;
     let idle_ms = settings.handover.idle_ms();
-    let viewer_wrote = said::viewer_wrote(row.viewer_wrote.as_deref(), idle_ms, now)?;
+    let viewer_wrote = said::words_of(row.viewer_wrote.as_deref(), idle_ms, now)?;
     let (written, said) = said::written(tx, intent).await?;
     let leader = leads(row.app_ms, row.person_ms, row.released_ms);
     let drafted = settings.play(intent.play.as_str()).is_some_and(|play| play.draft.is_some());

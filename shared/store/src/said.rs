@@ -32,7 +32,7 @@ const WRITTEN: &str = "SELECT COALESCE(started_ms, reserved_ms) AS at_ms, text F
     ORDER BY 1 DESC LIMIT 200";
 
 /// The words of what a viewer wrote. What would have been given back by time alone, had a person been asked for in it, is left out.
-pub(crate) fn viewer_wrote(json: Option<&str>, idle_ms: i64, now: Timestamp) -> Result<Vec<String>, StoreError> {
+pub(crate) fn words_of(json: Option<&str>, idle_ms: i64, now: Timestamp) -> Result<Vec<String>, StoreError> {
     let Some(json) = json else { return Ok(Vec::new()) };
     let wrote: Vec<(i64, Body)> = from_json("interaction.body", json)?;
     let lately = |at: i64| now.since(Timestamp::from_millis(at)) < idle_ms;

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use afterglow_domain::{
-    Body, ConsentState, Control, DAY_MS, Decision, IntentStatus, Interaction, Message, Reason, Source,
+    Body, ConsentState, Control, DAY_MS, Decision, HandoverRules, IntentStatus, Interaction, Message, Reason, Source,
 };
 use afterglow_store::{Case, Judged, SendStatus, Start};
 use tokio::sync::Barrier;
