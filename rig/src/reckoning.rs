@@ -58,6 +58,8 @@ pub struct Reckoning {
     pub lost: Vec<String>,
     /// Sends of which nobody can know whether they went out: a person was asked.
     pub asked: usize,
+    /// Dead letters on all lanes: kept with their reason, and to be looked at. Not known if no process is there that tells.
+    pub dead_letters: Option<u64>,
 }
 
 impl Reckoning {
@@ -89,6 +91,7 @@ impl Reckoning {
             violations: wrongly(installation).await?,
             lost,
             asked: asked.len(),
+            dead_letters: installation.dead_letters().await,
         })
     }
 
@@ -100,13 +103,14 @@ impl Reckoning {
 
 impl fmt::Display for Reckoning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { answered, kept, repeated, messages, violations, lost, asked } = self;
+        let Self { answered, kept, repeated, messages, violations, lost, asked, dead_letters } = self;
         write!(
             f,
             "{answered} interactions answered 200, {kept} kept, {repeated} repetitions known; {messages} messages sent, \
-             {} of them wrongly, {} people lost, {asked} sends that a person is asked about",
+             {} of them wrongly, {} people lost, {asked} sends that a person is asked about, {} dead letters",
             violations.len(),
             lost.len(),
+            dead_letters.map_or_else(|| "unknown".to_owned(), |count| count.to_string()),
         )
     }
 }

@@ -189,8 +189,18 @@ impl Installation {
 
     /// Messages ready on all lanes, as a member tells.
     pub async fn waiting(&self) -> Option<u64> {
+        self.depth("ready").await
+    }
+
+    /// Dead letters on all lanes, likewise.
+    pub async fn dead_letters(&self) -> Option<u64> {
+        self.depth("dead").await
+    }
+
+    async fn depth(&self, state: &str) -> Option<u64> {
         let (status, text) = get(self.members.first()?.ops, "/metrics").await?;
-        let of_lane = |line: &&str| line.starts_with("afterglow_bus_messages{") && line.contains("state=\"ready\"");
+        let state = format!("state=\"{state}\"");
+        let of_lane = |line: &&str| line.starts_with("afterglow_bus_messages{") && line.contains(&state);
         let depths = text.lines().filter(of_lane).filter_map(|line| line.rsplit_once(' ')?.1.parse::<u64>().ok());
         let depths: Vec<u64> = depths.collect();
         (status == 200 && !depths.is_empty()).then(|| depths.iter().sum())

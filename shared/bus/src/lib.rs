@@ -34,7 +34,8 @@ pub use error::{BusError, PublishError};
 pub use lane::Lane;
 pub use message::{DeadLetter, Delivery, Depth, Message, Tag};
 
-/// Deliveries after which a message becomes a dead letter. High enough that restarts and outages do not use it up.
+/// Deliveries after which a message becomes a dead letter. High enough that restarts and outages do not use it up. RabbitMQ counts
+/// consumers that vanished like returns; the embedded bus, whose one process holds everything, lets more than these pass.
 pub const DELIVERY_LIMIT: u32 = 20;
 
 /// A durable queue per lane.

@@ -13,6 +13,10 @@ use super::writer::json;
 use super::{Change, Shared, row_to_message, unavailable};
 use crate::{BusError, Consumer, DELIVERY_LIMIT, Delivery, Lane, Settler, Tag};
 
+/// How often a message may have been with a process that died. A killed process leaves hundreds behind that it had not begun; one that was
+/// killed every half second while it had more to do than it could gave all of these up at twenty.
+const DEATHS_LIMIT: u32 = 1_000;
+
 pub(super) struct EmbeddedConsumer {
     held: Arc<Held>,
     prefetch: usize,
@@ -115,7 +119,7 @@ async fn fetch(held: Arc<Held>, room: usize) -> Result<Vec<Delivery>, BusError> 
     let state = shared.lane(lane);
     let _scan = state.scan.lock().await;
     let (cursor, returned) = {
-        let mut delivery = state.delivery.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut delivery = state.delivery();
         let returned: Vec<i64> = delivery.returned.iter().copied().take(room).collect();
         for seq in &returned {
             delivery.returned.remove(seq);
@@ -143,12 +147,15 @@ async fn fetch(held: Arc<Held>, room: usize) -> Result<Vec<Delivery>, BusError> 
         let seq: i64 = row.try_get("seq").map_err(unavailable)?;
         let attempt: u32 = row.try_get("attempts").map_err(unavailable)?;
         {
-            let mut delivery = state.delivery.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut delivery = state.delivery();
             delivery.cursor = delivery.cursor.max(seq);
         }
-        if attempt > DELIVERY_LIMIT {
+        let given_back = state.given_back(seq);
+        if given_back >= DELIVERY_LIMIT || attempt > DEATHS_LIMIT {
             held.seqs().remove(&seq);
-            let reason = format!("delivered {DELIVERY_LIMIT} times without success");
+            state.forget(&[seq]);
+            let times = if given_back >= DELIVERY_LIMIT { DELIVERY_LIMIT } else { DEATHS_LIMIT };
+            let reason = format!("delivered {times} times without success");
             shared.writer.commit(Change::Bury { seq, reason }).await?;
             continue;
         }
@@ -169,12 +176,15 @@ impl Settler for EmbeddedSettler {
         let result = self.0.shared.writer.commit(Change::Ack { seqs: seqs.clone() }).await;
         if result.is_err() {
             self.0.shared.put_back(self.0.lane, seqs);
+        } else {
+            self.0.shared.lane(self.0.lane).forget(&seqs);
         }
         result
     }
 
     async fn retry(&self, tags: &[Tag]) -> Result<(), BusError> {
         let seqs = self.0.take(tags);
+        self.0.shared.lane(self.0.lane).given_back_again(&seqs);
         self.0.shared.put_back(self.0.lane, seqs);
         Ok(())
     }
@@ -186,6 +196,7 @@ impl Settler for EmbeddedSettler {
                 self.0.shared.put_back(self.0.lane, [seq]);
                 return Err(error);
             }
+            self.0.shared.lane(self.0.lane).forget(&[seq]);
         }
         Ok(())
     }

@@ -1,14 +1,16 @@
 //! The bus in one SQLite file, for one process.
 //!
 //! One writer task gathers what many callers publish and settle into one transaction (group commit). What is with a
-//! consumer is known in memory alone: after a crash everything unacknowledged is ready again, its attempts counted.
+//! consumer is known in memory alone: after a crash everything unacknowledged is ready again, its attempts counted. As all of it was
+//! with the one process that died, and hardly any of it had a part in that, far more deaths than returns are needed until a message is
+//! given up.
 
 mod consumer;
 mod writer;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use sqlx::Row as _;
@@ -62,6 +64,8 @@ struct LaneDelivery {
     cursor: i64,
     /// Older ones that came back.
     returned: BTreeSet<i64>,
+    /// How often somebody gave one back, of those that are here still.
+    given_back: HashMap<i64, u32>,
 }
 
 impl EmbeddedBus {
@@ -89,6 +93,32 @@ impl EmbeddedBus {
     }
 }
 
+impl LaneState {
+    fn delivery(&self) -> MutexGuard<'_, LaneDelivery> {
+        self.delivery.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How often a message was given back.
+    fn given_back(&self, seq: i64) -> u32 {
+        self.delivery().given_back.get(&seq).copied().unwrap_or(0)
+    }
+
+    fn given_back_again(&self, seqs: &[i64]) {
+        let mut delivery = self.delivery();
+        for seq in seqs {
+            *delivery.given_back.entry(*seq).or_default() += 1;
+        }
+    }
+
+    /// These are settled.
+    fn forget(&self, seqs: &[i64]) {
+        let mut delivery = self.delivery();
+        for seq in seqs {
+            delivery.given_back.remove(seq);
+        }
+    }
+}
+
 impl Shared {
     fn lane(&self, lane: Lane) -> &LaneState {
         &self.lanes[lane as usize]
@@ -97,7 +127,7 @@ impl Shared {
     /// Makes messages ready again.
     fn put_back(&self, lane: Lane, seqs: impl IntoIterator<Item = i64>) {
         let state = self.lane(lane);
-        state.delivery.lock().unwrap_or_else(PoisonError::into_inner).returned.extend(seqs);
+        state.delivery().returned.extend(seqs);
         state.news.notify_waiters();
     }
 }

@@ -5,9 +5,9 @@ use std::io::{BufRead as _, Write as _};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use afterglow_bus::{Bus, BusError, EmbeddedBus, Lane};
+use afterglow_bus::{Bus, BusError, DELIVERY_LIMIT, EmbeddedBus, Lane};
 
-use crate::{ids, message, take};
+use crate::{ids, message, messages, take};
 
 const FILE: &str = "AFTERGLOW_TEST_CRASH_FILE";
 
@@ -85,4 +85,20 @@ async fn one_process_at_a_time() {
     let file = folder.path().join("bus.sqlite");
     let _bus = EmbeddedBus::open(&file).await.unwrap();
     assert!(matches!(EmbeddedBus::open(&file).await, Err(BusError::InUse(_))));
+}
+
+/// All that a process had in its hands comes back when it dies, however little of it was begun: a message is not given up for that.
+#[tokio::test]
+async fn many_deaths_give_nothing_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("bus.sqlite");
+    EmbeddedBus::open(&file).await.unwrap().publish(Lane::Intents, messages(0..30)).await.unwrap();
+    for death in 1..=3 * DELIVERY_LIMIT {
+        let bus = EmbeddedBus::open(&file).await.unwrap();
+        let mut consumer = bus.consume(Lane::Intents, 100).await.unwrap();
+        let taken = take(&mut *consumer, 30).await;
+        assert!(taken.iter().all(|delivery| delivery.attempt == death), "each is counted");
+    }
+    let depth = EmbeddedBus::open(&file).await.unwrap().depth(Lane::Intents).await.unwrap();
+    assert_eq!((depth.ready, depth.dead), (30, 0));
 }
