@@ -14,6 +14,9 @@ use sqlx::Connection as _;
 use tokio_util::sync::CancellationToken;
 
 /// Measure one brand's answers alone, and beside another brand at many times its usual load
+///
+/// On a disk that now and then stands still, that is what is measured: TMPDIR=/dev/shm before the command keeps the servers' data in
+/// memory.
 #[derive(Clone, clap::Args)]
 pub(crate) struct Arguments {
     /// The release binary to measure

@@ -20,8 +20,11 @@ pub(crate) async fn record(store: &Store, clock: &Clock, batch: &[Interaction], 
     }
     let attempt = || async {
         for change in store.unheard(&changes).await? {
-            if store.record(change, clock()).await? {
-                metrics::counter!("afterglow_scorer_unheard_total").increment(1);
+            match store.record(change, clock()).await {
+                Ok(new) => metrics::counter!("afterglow_scorer_unheard_total").increment(u64::from(new)),
+                Err(error) if error.is_retryable() => return Err(error),
+                // The lane made for it keeps it as a dead letter; the others are recorded.
+                Err(error) => tracing::error!(error = %error_chain(&error), "a stop or hand-over cannot be recorded"),
             }
         }
         Ok(())
@@ -34,7 +37,6 @@ pub(crate) async fn record(store: &Store, clock: &Clock, batch: &[Interaction], 
         tracing::error!(error = %error_chain(error), "a stop or hand-over cannot be recorded yet");
     });
     if let Err(error) = recorded.await {
-        // The lane made for it keeps it as a dead letter.
-        tracing::error!(error = %error_chain(&error), "a stop or hand-over cannot be recorded");
+        tracing::error!(error = %error_chain(&error), "whether stops or hand-overs are recorded cannot be told");
     }
 }
