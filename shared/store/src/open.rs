@@ -27,7 +27,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Connections that read an SQLite file, at most. Each is a thread, two handles, a page cache, and memory that allocators keep for the
 /// thread as much as it ever needed; what is read is in the system's memory, so more of them than a few answer nothing sooner.
 const SQLITE_READERS: u32 = 4;
-/// What a reading connection keeps of the file, as `SQLite` takes it: negative KiB (sqlite.org, "PRAGMA cache_size"; 2 MB by default). What
+/// What a reading connection keeps of the file, as `SQLite` takes it: negative KiB (sqlite.org, "PRAGMA `cache_size`"; 2 MB by default). What
 /// is not in it is in the system's memory, which all of them share.
 const SQLITE_READER_CACHE: &str = "-512";
 /// One writes; the next ones are made ready meanwhile.
