@@ -19,7 +19,7 @@ use crate::{Store, StoreError};
 /// does not know: the play's text, the room that Meta's limits leave.
 #[derive(Debug, Clone)]
 pub struct Case {
-    /// Without [`Facts::play`], and with [`Written::same_text`] not looked at yet.
+    /// Without [`Facts::play`], and with [`afterglow_domain::Written::same_text`] not looked at yet.
     pub facts: Facts,
     /// The brand's settings, as they are now.
     pub settings: BrandSettings,
