@@ -4,7 +4,8 @@
 //! hold the row's lock, so one of them is first, and the other sees it.
 
 use afterglow_domain::{
-    AccountId, BrandId, ConsentChange, ConsentState, Control, ControlChange, DerivedId, Timestamp, ViewerId, ViewerKey,
+    AccountId, BrandId, Consent, ConsentChange, ConsentState, Control, ControlChange, DerivedId, FenceChange,
+    Timestamp, ViewerId, ViewerKey,
 };
 use uuid::Uuid;
 
@@ -35,10 +36,43 @@ row! {
     }
 }
 
+/// The columns of a [`Fence`].
 macro_rules! fence {
     () => {
         "clear_state, clear_ms, ambiguous_ms, epoch, app_ms, person_ms, released_ms"
     };
+}
+pub(crate) use fence;
+
+impl Fence {
+    /// What the viewer said of being written to.
+    pub(crate) fn consent(&self) -> Result<Consent, StoreError> {
+        decode_consent(self.clear_state.as_deref(), self.clear_ms, self.ambiguous_ms)
+    }
+
+    /// Since when somebody leads the conversation.
+    const fn moment(&mut self, control: Control) -> &mut Option<i64> {
+        match control {
+            Control::App => &mut self.app_ms,
+            Control::Person => &mut self.person_ms,
+            Control::Automation => &mut self.released_ms,
+        }
+    }
+
+    /// Whether it stands as if the change were recorded: itself, or a later one.
+    pub(crate) fn bears(&mut self, change: &FenceChange) -> Result<bool, StoreError> {
+        Ok(match change {
+            FenceChange::Consent(change) => {
+                let before = self.consent()?;
+                let mut after = before;
+                after.apply(change.state, change.occurred);
+                after == before
+            }
+            FenceChange::Control(change) => {
+                self.moment(change.control).is_some_and(|known| known >= change.occurred.millis())
+            }
+        })
+    }
 }
 
 /// Makes nothing for an account that is known to be another brand's.
@@ -148,7 +182,7 @@ async fn lock_made(
 /// Locks the viewer's fence and says whether what they said forbids automated messages.
 pub(crate) async fn forbids(tx: &mut Tx, brand: &BrandId, key: &ViewerKey, now: Timestamp) -> Result<bool, StoreError> {
     let fence = lock_fence(tx, brand, &key.account, &key.viewer, now).await?;
-    let state = decode_consent(fence.clear_state.as_deref(), fence.clear_ms, fence.ambiguous_ms)?.state();
+    let state = fence.consent()?.state();
     Ok(matches!(state, Some(ConsentState::OptedOut | ConsentState::Ambiguous)))
 }
 
@@ -170,7 +204,7 @@ impl Store {
     pub async fn record_consent(&self, change: &ConsentChange, now: Timestamp) -> Result<ConsentRecorded, StoreError> {
         let mut tx = self.engine.begin().await?;
         let fence = lock_fence(&mut tx, &change.brand, &change.account, &change.viewer, now).await?;
-        let mut consent = decode_consent(fence.clear_state.as_deref(), fence.clear_ms, fence.ambiguous_ms)?;
+        let mut consent = fence.consent()?;
         if !log(&mut tx, change, now).await? {
             return Ok(ConsentRecorded { epoch: fence.epoch, state: consent.state(), duplicate: true });
         }
@@ -223,11 +257,7 @@ pub(crate) fn leads(app: Option<i64>, person: Option<i64>, released: Option<i64>
 /// Notes who leads a conversation, within a transaction.
 pub(crate) async fn take_control(tx: &mut Tx, change: &ControlChange, now: Timestamp) -> Result<i64, StoreError> {
     let mut fence = lock_fence(tx, &change.brand, &change.account, &change.viewer, now).await?;
-    let moment = match change.control {
-        Control::App => &mut fence.app_ms,
-        Control::Person => &mut fence.person_ms,
-        Control::Automation => &mut fence.released_ms,
-    };
+    let moment = fence.moment(change.control);
     let occurred = change.occurred.millis();
     if moment.is_some_and(|known| known >= occurred) {
         return Ok(fence.epoch);

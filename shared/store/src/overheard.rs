@@ -2,32 +2,45 @@
 
 use std::collections::HashMap;
 
-use afterglow_domain::{AccountId, Control, FenceChange, Timestamp, ViewerId, ViewerKey};
+use afterglow_domain::{AccountId, FenceChange, Timestamp, ViewerId, ViewerKey};
+use sqlx::{ColumnIndex, Decode, FromRow, Row, Type};
 
-use crate::codec::consent as decode_consent;
-use crate::engine::{Sql, Texts, on_read, row};
+use crate::consent::{Fence, fence};
+use crate::engine::{Sql, Texts, on_read};
 use crate::{Store, StoreError};
 
-row! {
-    struct Known {
-        account: String,
-        viewer: String,
-        clear_state: Option<String>,
-        clear_ms: Option<i64>,
-        ambiguous_ms: Option<i64>,
-        app_ms: Option<i64>,
-        person_ms: Option<i64>,
-        released_ms: Option<i64>,
+/// A fence, and whose it is.
+struct Known {
+    key: ViewerKey,
+    fence: Fence,
+}
+
+impl<'r, R> FromRow<'r, R> for Known
+where
+    R: Row,
+    &'static str: ColumnIndex<R>,
+    Fence: FromRow<'r, R>,
+    String: Decode<'r, R::Database> + Type<R::Database>,
+{
+    fn from_row(row: &'r R) -> Result<Self, sqlx::Error> {
+        let (account, viewer): (String, String) = (row.try_get("account")?, row.try_get("viewer")?);
+        let key = ViewerKey { account: AccountId::new(account), viewer: ViewerId::new(viewer) };
+        Ok(Self { key, fence: Fence::from_row(row)? })
     }
 }
 
 const KNOWN: Sql = Sql {
-    postgres: "SELECT account, viewer, clear_state, clear_ms, ambiguous_ms, app_ms, person_ms, released_ms
-        FROM consent JOIN UNNEST($1::text[], $2::text[]) AS of (account, viewer) USING (account, viewer)",
-    sqlite:
-        "SELECT c.account, c.viewer, c.clear_state, c.clear_ms, c.ambiguous_ms, c.app_ms, c.person_ms, c.released_ms
-        FROM json_each($1) a JOIN json_each($2) v ON v.key = a.key
-        JOIN consent c ON c.account = a.value AND c.viewer = v.value",
+    postgres: concat!(
+        "SELECT account, viewer, ",
+        fence!(),
+        " FROM consent JOIN UNNEST($1::text[], $2::text[]) AS of (account, viewer) USING (account, viewer)"
+    ),
+    sqlite: concat!(
+        "SELECT account, viewer, ",
+        fence!(),
+        " FROM json_each($1) a JOIN json_each($2) v ON v.key = a.key
+        JOIN consent ON account = a.value AND viewer = v.value"
+    ),
 };
 
 impl Store {
@@ -42,14 +55,10 @@ impl Store {
         let sql = self.engine.sql(&KNOWN);
         let known: Vec<Known> =
             on_read!(&self.engine, |pool| { sqlx::query_as(sql).bind(accounts).bind(viewers).fetch_all(pool).await? });
-        let key = |known: &Known| ViewerKey {
-            account: AccountId::new(known.account.as_str()),
-            viewer: ViewerId::new(known.viewer.as_str()),
-        };
-        let known: HashMap<ViewerKey, Known> = known.into_iter().map(|known| (key(&known), known)).collect();
+        let mut known: HashMap<ViewerKey, Fence> = known.into_iter().map(|known| (known.key, known.fence)).collect();
         let mut unheard = Vec::new();
         for (change, key) in changes.iter().zip(&keys) {
-            if !known.get(key).map_or(Ok(false), |known| bears(known, change))? {
+            if !known.get_mut(key).map_or(Ok(false), |fence| fence.bears(change))? {
                 unheard.push(change);
             }
         }
@@ -63,24 +72,4 @@ impl Store {
             FenceChange::Control(change) => self.record_control(change, now).await.map(|_| true),
         }
     }
-}
-
-/// Whether a fence stands as if the change were recorded: itself, or a later one.
-fn bears(known: &Known, change: &FenceChange) -> Result<bool, StoreError> {
-    Ok(match change {
-        FenceChange::Consent(change) => {
-            let before = decode_consent(known.clear_state.as_deref(), known.clear_ms, known.ambiguous_ms)?;
-            let mut after = before;
-            after.apply(change.state, change.occurred);
-            after == before
-        }
-        FenceChange::Control(change) => {
-            let moment = match change.control {
-                Control::App => known.app_ms,
-                Control::Person => known.person_ms,
-                Control::Automation => known.released_ms,
-            };
-            moment.is_some_and(|known| known >= change.occurred.millis())
-        }
-    })
 }

@@ -140,11 +140,10 @@ async fn fetch(held: Arc<Held>, room: usize) -> Result<Vec<Delivery>, BusError> 
     if rows.is_empty() {
         return Ok(Vec::new());
     }
-    let seqs = rows.iter().map(|row| row.try_get("seq")).collect::<Result<_, _>>().map_err(unavailable)?;
-    shared.writer.commit(Change::Attempt { seqs }).await?;
+    let seqs: Vec<i64> = rows.iter().map(|row| row.try_get("seq")).collect::<Result<_, _>>().map_err(unavailable)?;
+    shared.writer.commit(Change::Attempt { seqs: seqs.clone() }).await?;
     let mut deliveries = Vec::with_capacity(rows.len());
-    for row in rows {
-        let seq: i64 = row.try_get("seq").map_err(unavailable)?;
+    for (seq, row) in seqs.into_iter().zip(rows) {
         let attempt: u32 = row.try_get("attempts").map_err(unavailable)?;
         {
             let mut delivery = state.delivery();
