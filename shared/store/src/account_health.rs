@@ -33,7 +33,7 @@ const HEALTH: &str = "SELECT a.id, h.heard, COALESCE(h.webhooks, 0) AS webhooks,
         SELECT i.account, i.brand, MAX(CASE WHEN i.source = 'webhook' THEN i.received_ms END) AS heard,
             SUM(CASE WHEN i.source = 'webhook' THEN 1 ELSE 0 END) AS webhooks,
             SUM(CASE WHEN i.source = 'reconcile' THEN 1 ELSE 0 END) AS swept
-        FROM interaction i JOIN brand b ON b.id = i.brand WHERE i.occurred_ms >= $1 GROUP BY i.account, i.brand
+        FROM interaction i JOIN brand b ON b.id = i.brand WHERE i.occurred_ms >= $1 GROUP BY i.brand, i.account
     ) h ON h.account = a.id AND h.brand = a.brand ORDER BY a.id";
 
 const HOUR_MS: i64 = 3_600_000;

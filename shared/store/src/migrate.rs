@@ -60,6 +60,7 @@ const MIGRATIONS: &[(i64, &str, Sql)] = &[
     migration!(27, "0027_kpi_month"),
     migration!(28, "0028_feed_due"),
     migration!(29, "0029_moderation_verdict"),
+    migration!(30, "0030_statistics"),
 ];
 
 /// Migrations after which older programs cannot work: each took something away that they use. Append only.

@@ -24,7 +24,7 @@ const TABLES_MAX: usize = 64;
 
 impl Store {
     /// Has PostgreSQL analyse tables that have doubled since it last did, and says which. Run it regularly, from any number of
-    /// processes. SQLite needs no figures for the plans that are asked of it here.
+    /// processes. SQLite was told once what its tables look like (migration 30).
     pub async fn analyse_grown_tables(&self) -> Result<Vec<String>, StoreError> {
         let mut analysed = Vec::new();
         let Engine::Postgres(pool) = &self.engine else { return Ok(analysed) };

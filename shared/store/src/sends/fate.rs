@@ -52,12 +52,14 @@ pub struct Expired {
     pub unknown: u64,
 }
 
+// As in `reservation`: word for word, or SQLite reads everything that was ever sent.
 const EXPIRE: Sql = Sql {
     postgres: "UPDATE send SET status = 'unknown', error = 'the lease ran out' WHERE id IN
             (SELECT id FROM send WHERE status = 'sending' AND lease_until_ms <= $1
              ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED)",
     sqlite: "UPDATE send SET status = 'unknown', error = 'the lease ran out' WHERE id IN
-            (SELECT id FROM send WHERE status = 'sending' AND lease_until_ms <= $1 ORDER BY id LIMIT $2)",
+            (SELECT id FROM send WHERE status IN ('reserved', 'sending', 'unknown') AND status = 'sending'
+                AND lease_until_ms <= $1 ORDER BY id LIMIT $2)",
 };
 
 const UNKNOWNS: &str = "SELECT s.id, s.intent, s.brand, s.account, s.viewer, s.text, s.started_ms

@@ -21,13 +21,15 @@ const RESERVE: &str = "INSERT INTO send (id, text, epoch, attempt, lease_until_m
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
     ON CONFLICT DO NOTHING";
 
+// SQLite looks through an index of some rows only if their condition stands in the statement word for word.
 const RELEASE: Sql = Sql {
     postgres: "UPDATE send SET status = 'cancelled', finished_ms = $1 WHERE id IN
             (SELECT id FROM send WHERE status = 'reserved' AND lease_until_ms <= $1
              ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED)
         RETURNING intent",
     sqlite: "UPDATE send SET status = 'cancelled', finished_ms = $1 WHERE id IN
-            (SELECT id FROM send WHERE status = 'reserved' AND lease_until_ms <= $1 ORDER BY id LIMIT $2)
+            (SELECT id FROM send WHERE status IN ('reserved', 'sending', 'unknown') AND status = 'reserved'
+                AND lease_until_ms <= $1 ORDER BY id LIMIT $2)
         RETURNING intent",
 };
 

@@ -15,6 +15,8 @@ use afterglow_store::{
 };
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 
+use crate::plans;
+
 pub(crate) const LEASE_MS: i64 = 10_000;
 pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_790_000_000_000);
 /// Databases made so far, to name the next one.
@@ -25,7 +27,6 @@ pub(crate) const ACCOUNT: &str = "17841400000000001";
 pub(crate) struct Given {
     pub(crate) store: Store,
     pub(crate) url: String,
-    _directory: Option<tempfile::TempDir>,
 }
 
 impl Given {
@@ -47,7 +48,7 @@ impl Given {
     }
 }
 
-async fn open(url: &str) -> Store {
+pub(crate) async fn open(url: &str) -> Store {
     let nowhere = std::path::Path::new("/nonexistent");
     Store::open(Some(url), nowhere, StoreOptions { max_connections: 9 }).await.unwrap()
 }
@@ -74,7 +75,9 @@ pub(crate) use on_both;
 pub(crate) async fn on_sqlite<F: Future<Output = ()>>(case: impl FnOnce(Given) -> F) {
     let directory = tempfile::tempdir().unwrap();
     let url = format!("sqlite:{}", directory.path().join("store.db").display());
-    case(Given { store: open(&url).await, url, _directory: Some(directory) }).await;
+    plans::note();
+    case(Given { store: open(&url).await, url: url.clone() }).await;
+    plans::check(&url).await;
 }
 
 pub(crate) async fn on_postgres<F>(case: impl FnOnce(Given) -> F)
@@ -96,7 +99,7 @@ where
 
     let url = with_database(&server, &name);
     let store = open(&url).await;
-    let result = tokio::spawn(case(Given { store: store.clone(), url, _directory: None })).await;
+    let result = tokio::spawn(case(Given { store: store.clone(), url })).await;
     store.close().await;
     sqlx::query(drop).execute(&mut admin).await.unwrap();
     let role = AssertSqlSafe(format!("DROP ROLE IF EXISTS {name}_brand"));

@@ -20,6 +20,7 @@ mod interactions;
 mod kpis;
 mod outbox;
 mod overheard;
+mod plans;
 mod plays;
 mod quarantine;
 mod retention;
