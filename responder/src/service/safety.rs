@@ -10,14 +10,17 @@ use afterglow_meta::graph::ErrorClass;
 use afterglow_meta::graph::errors::lookup;
 use afterglow_runtime::error_chain;
 use afterglow_store::{Brand, Deed, KillSwitch, RefusedBy, StoreError, Watched};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Responder;
 use crate::{Alarm, alarm};
 
-/// How often.
+/// How often at least it rests between two looks.
 const EVERY: Duration = Duration::from_secs(30);
-/// One process looks for all of them; in ms.
+/// How many times as long as a look took: three days of a thousand brands' sends are not to keep the database busy.
+const REST: u32 = 4;
+/// One process looks for all of them; in ms, beside its rests.
 const LEASE: (&str, i64) = ("safety", 90_000);
 /// Held intents that are ended in one go.
 const EXPIRED_LIMIT: u32 = 500;
@@ -26,17 +29,22 @@ pub(super) const BY: &str = "safety";
 
 pub(super) async fn run(responder: &Arc<Responder>, stop: &CancellationToken) {
     let every = EVERY.min(responder.sweep_every * 10);
-    while stop.run_until_cancelled(tokio::time::sleep(every)).await.is_some() {
-        if let Err(error) = leased(responder).await {
+    let mut rest = every;
+    while stop.run_until_cancelled(tokio::time::sleep(rest)).await.is_some() {
+        let begun = Instant::now();
+        if let Err(error) = leased(responder, rest).await {
             tracing::warn!(error = %error_chain(&error), "the rates of stops and blocks wait to be looked at");
         }
+        rest = every.max(begun.elapsed() * REST);
     }
     let _ = responder.store.release_lease(LEASE.0, &responder.holder).await; // else it runs out
 }
 
-async fn leased(responder: &Responder) -> Result<(), StoreError> {
+/// After a rest as long as `rest`, which the next one is likely to resemble.
+async fn leased(responder: &Responder, rest: Duration) -> Result<(), StoreError> {
     ages(responder).await?;
-    if responder.store.lease(LEASE.0, &responder.holder, (responder.clock)(), LEASE.1).await? {
+    let lease_ms = LEASE.1.saturating_add(i64::try_from(rest.as_millis() * 2).unwrap_or(i64::MAX));
+    if responder.store.lease(LEASE.0, &responder.holder, (responder.clock)(), lease_ms).await? {
         look_after(responder).await?;
     }
     Ok(())
