@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use afterglow_console::{Console, Token, router};
 use afterglow_domain::{AccountId, BrandId, Channel, DAY_MS, Login, Timestamp};
+use afterglow_rig::with_scratch_database;
 use afterglow_store::{Account, Brand, Role, Store, StoreOptions};
 use anyhow::{Context as _, ensure};
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode};
-use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+use sqlx::{Connection as _, PgConnection};
 use tokio::time::Instant;
 use tower::ServiceExt as _;
 
@@ -30,14 +31,10 @@ pub(crate) const START: i64 = 1_780_000_000_000;
 pub(crate) const ACCOUNT: &str = "17841405726653026";
 
 pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let name = format!("afterglow_bench_console_{}", std::process::id());
-    let mut admin = PgConnection::connect(&arguments.database_url).await.context("cannot reach PostgreSQL")?;
-    sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut admin).await?;
-    let base = arguments.database_url.rsplit_once('/').map_or(arguments.database_url.as_str(), |(base, _)| base);
-    let measured = measure(arguments, &format!("{base}/{name}")).await;
-    sqlx::query(AssertSqlSafe(format!("DROP DATABASE {name} WITH (FORCE)"))).execute(&mut admin).await?;
-    sqlx::query(AssertSqlSafe(format!("DROP ROLE IF EXISTS {name}_brand"))).execute(&mut admin).await?;
-    measured
+    with_scratch_database(&arguments.database_url, "afterglow_bench_console", async |url, _| {
+        measure(arguments, url).await
+    })
+    .await
 }
 
 #[expect(clippy::print_stdout, reason = "the table is what the command is for")]

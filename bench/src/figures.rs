@@ -2,9 +2,8 @@
 
 use afterglow_domain::{AccountId, BrandId, Channel, Login, Timestamp};
 use afterglow_insights::rebuild;
+use afterglow_rig::with_scratch_database;
 use afterglow_store::{Account, Brand, Store, StoreOptions};
-use anyhow::Context as _;
-use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use tokio::time::Instant;
 
 use crate::console::{ACCOUNT, START, fill};
@@ -21,14 +20,10 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let name = format!("afterglow_bench_figures_{}", std::process::id());
-    let mut admin = PgConnection::connect(&arguments.database_url).await.context("cannot reach PostgreSQL")?;
-    sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut admin).await?;
-    let base = arguments.database_url.rsplit_once('/').map_or(arguments.database_url.as_str(), |(base, _)| base);
-    let measured = measure(arguments, &format!("{base}/{name}")).await;
-    sqlx::query(AssertSqlSafe(format!("DROP DATABASE {name} WITH (FORCE)"))).execute(&mut admin).await?;
-    sqlx::query(AssertSqlSafe(format!("DROP ROLE IF EXISTS {name}_brand"))).execute(&mut admin).await?;
-    measured
+    with_scratch_database(&arguments.database_url, "afterglow_bench_figures", async |url, _| {
+        measure(arguments, url).await
+    })
+    .await
 }
 
 #[expect(clippy::print_stdout, reason = "the figure is what the command is for")]

@@ -3,13 +3,13 @@
 //! A simulated Meta posts lifelike traffic at a steady rate and notes, for each Story reply that got its answer, when the
 //! first attempt to post it began and when the Send request arrived. Both ends are the simulator's clock.
 
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use afterglow_domain::Timestamp;
+use afterglow_rig::free_port;
 use afterglow_sim::account::{self, Layout};
 use afterglow_sim::traffic::{Batching, Extent, TrafficOptions};
 use afterglow_sim::{Pace, Sim, SimOptions};
@@ -183,10 +183,6 @@ pub(crate) fn connect(sim: &Sim, afterglow: &dyn Fn(&[&str]) -> Command) -> anyh
         }
     }
     Ok(())
-}
-
-pub(crate) fn free_port() -> anyhow::Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
 /// Waits until a process says that it is ready.

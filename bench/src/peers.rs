@@ -6,14 +6,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use afterglow_rig::{Installation, Layout, PrivateServers, Service, Signal, Usage};
+use afterglow_rig::{Installation, Layout, PrivateServers, Service, Signal, Usage, free_port};
 use afterglow_runtime::Settings;
 use anyhow::{Context as _, ensure};
 use lapin::options::QueuePurgeOptions;
 use lapin::{Connection, ConnectionProperties};
 use secrecy::ExposeSecret as _;
 
-use crate::latency::free_port;
 use crate::limits;
 use crate::load::{Load, Measured};
 

@@ -19,12 +19,13 @@ use afterglow_domain::{
     AccountId, Body, BrandId, BrandSettings, Channel, Clock, DAY_MS, DerivedId, Interaction, InteractionId, Message,
     ReplyTo, Source, Timestamp, ViewerId, ViewerKey,
 };
+use afterglow_rig::with_scratch_database;
 use afterglow_rules::{Document, Rulebook};
 use afterglow_scorer::{Replay, Rulebooks, Scorer, ViewerState, WhatIf};
 use afterglow_store::{DocumentApplied, NewDocument, Store, StoreOptions};
-use anyhow::{Context as _, ensure};
+use anyhow::ensure;
 use serde_json::value::RawValue;
-use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+use sqlx::{Connection as _, PgConnection};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -127,14 +128,11 @@ fn rate(events: usize, begun: Instant) -> f64 {
 pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let events = events(arguments)?;
     let folded = fold(&events);
-    let name = format!("afterglow_bench_{}", std::process::id());
-    let mut admin = PgConnection::connect(&arguments.database_url).await.context("PostgreSQL is not there")?;
-    sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut admin).await?;
-    let base = arguments.database_url.rsplit_once('/').map_or(arguments.database_url.as_str(), |(base, _)| base);
-    let measured = measure(arguments, &events, &format!("{base}/{name}")).await;
-    sqlx::query(AssertSqlSafe(format!("DROP DATABASE {name} WITH (FORCE)"))).execute(&mut admin).await?;
-    sqlx::query(AssertSqlSafe(format!("DROP ROLE IF EXISTS {name}_brand"))).execute(&mut admin).await?;
-    let [alone, scorer, replayed, tried] = measured?;
+    let measured = with_scratch_database(&arguments.database_url, "afterglow_bench_scorer", async |url, _| {
+        measure(arguments, &events, url).await
+    })
+    .await?;
+    let [alone, scorer, replayed, tried] = measured;
     println!("| row | events/s | share of D |\n| --- | ---: | ---: |");
     println!("| fold, one core | {folded:.0} | – |");
     println!("| D: PostgreSQL alone, 1 connection | {alone:.0} | 1 |");

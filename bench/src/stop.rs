@@ -6,15 +6,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use afterglow_bus::{AmqpBus, Bus as _, Lane};
+use afterglow_rig::{free_port, percentile, with_scratch_database};
 use afterglow_sim::account::{self, Account, Layout};
 use afterglow_sim::{Sim, SimOptions};
 use anyhow::{Context as _, bail, ensure};
-use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::task::JoinSet;
 
 use crate::backlog;
-use crate::latency::{Processes, connect, environment, free_port, now, ready};
+use crate::latency::{Processes, connect, environment, now, ready};
 
 /// Measure how long a STOP takes until it holds, behind a backlog of interactions, and print a Markdown table
 #[derive(clap::Args)]
@@ -41,16 +41,13 @@ pub(crate) struct Arguments {
 
 #[expect(clippy::print_stdout, reason = "the table is what the command is for")]
 pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let name = format!("afterglow_bench_stop_{}", std::process::id());
-    let mut admin = PgConnection::connect(&arguments.database_url).await.context("cannot reach PostgreSQL")?;
-    sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut admin).await?;
-    let base = arguments.database_url.rsplit_once('/').map_or(arguments.database_url.as_str(), |(base, _)| base);
-    let measured = measure(arguments, &format!("{base}/{name}")).await;
-    sqlx::query(AssertSqlSafe(format!("DROP DATABASE {name} WITH (FORCE)"))).execute(&mut admin).await?;
-    sqlx::query(AssertSqlSafe(format!("DROP ROLE IF EXISTS {name}_brand"))).execute(&mut admin).await?;
-    let (mut waits, left) = measured?;
+    let measured = with_scratch_database(&arguments.database_url, "afterglow_bench_stop", async |url, _| {
+        measure(arguments, url).await
+    })
+    .await?;
+    let (mut waits, left) = measured;
     waits.sort_unstable();
-    let at = |per_mille: usize| waits[(waits.len() * per_mille / 1000).min(waits.len() - 1)].as_millis();
+    let at = |per_mille| percentile(&waits, per_mille).as_millis();
     println!("| backlog before | after | STOPs | p50 ms | p99 ms | p99.9 ms | max ms |");
     println!("| ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
     let (backlog, stops) = (arguments.backlog, waits.len());

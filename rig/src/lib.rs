@@ -15,6 +15,8 @@
 //! | `installation` | several members of each service, beside a simulated Meta |
 //! | `reckoning` | whether what was answered 200 is there, once, and whether anybody was written to who should not have been |
 //! | `percentile` | percentiles of durations |
+//! | `ports` | ports that nobody listens on |
+//! | `scratch_database` | a database of one's own on a server that is there |
 //! | `trend` | whether a figure stays flat |
 
 mod balancer;
@@ -23,8 +25,10 @@ mod http;
 mod installation;
 mod link;
 mod percentile;
+mod ports;
 mod process;
 mod reckoning;
+mod scratch_database;
 mod servers;
 mod trend;
 mod usage;
@@ -34,8 +38,10 @@ pub use chaos::{Aftermath, Chaos, Fault};
 pub use installation::{Installation, Layout, Service, TrafficSource, now};
 pub use link::{Link, Weather};
 pub use percentile::percentile;
+pub use ports::free_port;
 pub use process::{Process, Signal};
 pub use reckoning::{Reckoning, Told};
+pub use scratch_database::with_scratch_database;
 pub use servers::{PrivateServers, Server};
 pub use trend::Trend;
 pub use usage::Usage;

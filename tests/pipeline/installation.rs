@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::net::TcpListener;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use afterglow_bus::AmqpBus;
 use afterglow_domain::{IntentStatus, Timestamp};
+use afterglow_rig::{free_port, with_scratch_database};
 use afterglow_sim::account::{self, Layout};
 use afterglow_sim::traffic::{Extent, PlannedWebhook, TrafficOptions};
 use afterglow_sim::webhooks::{PosterOptions, RetrySchedule};
@@ -16,7 +15,6 @@ use afterglow_sim::world::Unanswered;
 use afterglow_sim::{Sim, SimOptions};
 use afterglow_store::{Store, StoreOptions, Totals};
 use secrecy::ExposeSecret as _;
-use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
 use crate::processes::{Process, run};
 
@@ -60,23 +58,11 @@ pub(crate) fn now() -> Timestamp {
     Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap())
 }
 
-/// A port that nobody listens on, below those that the system gives to connections which go out: one of these could take it before
-/// the process that it is for does.
-fn free_port() -> u16 {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    let mut ports = std::iter::repeat_with(|| {
-        let n = std::process::id().wrapping_mul(61).wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
-        20_000 + u16::try_from(n % 12_000).unwrap()
-    });
-    ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap()
-}
-
 /// Runs a case against servers of its own: a database and a prefix on the broker.
 pub(crate) async fn in_production_form<F>(case: impl FnOnce(Installation) -> F)
 where
     F: Future<Output = ()> + Send + 'static,
 {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
     let servers = (std::env::var("AFTERGLOW_TEST_DATABASE_URL"), std::env::var("AFTERGLOW_TEST_AMQP_URL"));
     let (Ok(database), Ok(broker)) = servers else {
         let required = std::env::var("AFTERGLOW_TEST_REQUIRE_SERVERS").is_ok_and(|value| value == "1");
@@ -84,19 +70,14 @@ where
         eprintln!("skipped: AFTERGLOW_TEST_DATABASE_URL or AFTERGLOW_TEST_AMQP_URL is not set");
         return;
     };
-    let name = format!("afterglow_e2e_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-    let mut admin = PgConnection::connect(&database).await.unwrap();
-    sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut admin).await.unwrap();
-    let (server, _) = database.rsplit_once('/').unwrap();
-    let query = database.split_once('?').map_or(String::new(), |(_, query)| format!("?{query}"));
-    let url = format!("{server}/{name}{query}");
-    let installation = Installation::production(&url, &broker, &name).await;
-    let result = tokio::spawn(case(installation)).await;
-    let janitor = AmqpBus::connect(&broker, &name, "test").await.unwrap();
-    janitor.delete_topology().await.unwrap();
-    sqlx::query(AssertSqlSafe(format!("DROP DATABASE {name} WITH (FORCE)"))).execute(&mut admin).await.unwrap();
-    sqlx::query(AssertSqlSafe(format!("DROP ROLE IF EXISTS {name}_brand"))).execute(&mut admin).await.unwrap();
-    if let Err(error) = result {
+    let ended = with_scratch_database(&database, "afterglow_e2e", async |url, name| {
+        let installation = Installation::production(url, &broker, name).await;
+        let ended = tokio::spawn(case(installation)).await;
+        let janitor = AmqpBus::connect(&broker, name, "test").await?;
+        janitor.delete_topology().await?;
+        Ok(ended)
+    });
+    if let Err(error) = ended.await.unwrap() {
         std::panic::resume_unwind(error.into_panic());
     }
 }
@@ -149,7 +130,7 @@ impl Installation {
             ("AFTERGLOW_RESPONDER__SEND_TIMEOUT_MS", "1000".into()),
             ("AFTERGLOW_RESPONDER__ECHO_PATIENCE_MS", "500".into()),
             ("AFTERGLOW_RESPONDER__FATE_PATIENCE_MS", "3000".into()),
-            ("AFTERGLOW_CONSOLE__LISTEN", format!("127.0.0.1:{}", free_port())),
+            ("AFTERGLOW_CONSOLE__LISTEN", format!("127.0.0.1:{}", free_port().unwrap())),
             ("AFTERGLOW_API__SECRETS", "brand-1:a secret of the shop's".into()),
             ("AFTERGLOW_LOG__FORMAT", "json".into()),
             ("AFTERGLOW_LOG__FILTER", "info".into()),
@@ -160,7 +141,7 @@ impl Installation {
         connect_accounts(&sim, &environment);
         let data = folder.path().join("data");
         let store = Store::open(database, &data, StoreOptions { max_connections: 3 }).await.unwrap();
-        let ports = services.iter().chain(&["webhooks", "crm"]).map(|name| (*name, free_port())).collect();
+        let ports = services.iter().chain(&["webhooks", "crm"]).map(|name| (*name, free_port().unwrap())).collect();
         let mut this = Self { sim: Arc::new(sim), store, environment, processes: BTreeMap::new(), ports, folder };
         for service in services {
             this.spawn(service);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use afterglow_domain::BrandId;
-use afterglow_rig::{Installation, Layout, PrivateServers, Process, now};
+use afterglow_rig::{Installation, Layout, PrivateServers, Process, free_port, now};
 use anyhow::{Context as _, ensure};
 use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
@@ -14,7 +14,6 @@ use sqlx::{Connection as _, PgConnection};
 use tokio::time::Instant;
 
 use super::consumer::QUEUE;
-use crate::latency::free_port;
 
 /// How long anything may take that nobody disturbs.
 const PATIENCE: Duration = Duration::from_mins(20);

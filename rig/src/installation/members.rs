@@ -1,6 +1,5 @@
 //! The processes of an installation's services: started, ended, killed.
 
-use std::net::TcpListener;
 use std::process::ExitStatus;
 use std::time::Duration;
 
@@ -10,7 +9,7 @@ use tokio::time::Instant;
 use super::{Installation, PATIENCE, Service};
 use crate::balancer::is_ready;
 use crate::process::Process;
-use crate::{Signal, Usage};
+use crate::{Signal, Usage, free_port};
 
 #[derive(Debug)]
 pub(super) struct Member {
@@ -120,10 +119,6 @@ impl Installation {
         tokio::time::sleep(Duration::from_millis(250)).await;
         Ok(())
     }
-}
-
-fn free_port() -> anyhow::Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
 fn running(mut member: Member) -> (Member, bool) {
