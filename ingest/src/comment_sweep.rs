@@ -33,7 +33,7 @@ impl Sweep {
             let (mut after, mut ripe) = (None, true);
             for _ in 0..PAGES_MAX {
                 self.room(Reads::Comments, &account.id).await?;
-                let now = (self.clock)();
+                let now = (self.rounds.clock)();
                 let (comments, next) = self.graph.comments(asking, &media.id, after.as_deref()).await?;
                 let oldest = comments.iter().map(|comment| comment.created).min();
                 // Meta gives whole seconds.
@@ -65,7 +65,7 @@ impl Sweep {
         };
         let candidates: Vec<Found> = comments.into_iter().filter(ripe).map(read).collect();
         let ids: Vec<InteractionId> = candidates.iter().flat_map(Found::ids).collect();
-        let known = self.store.known_interactions(ids).await?;
+        let known = self.rounds.store.known_interactions(ids).await?;
         let mut found = 0;
         for candidate in candidates.into_iter().filter(|one| one.ids().any(|id| !known.contains(&id))) {
             self.publish(&candidate).await?;

@@ -1,31 +1,27 @@
 //! Keeps the ice breakers that a brand's document names on its accounts.
 
+use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
-use afterglow_domain::{BrandSettings, Clock, IceBreaker, Language};
+use afterglow_domain::{BrandId, BrandSettings, IceBreaker, Language};
 use afterglow_meta::graph::{GraphAccount, GraphClient, IceBreakerQuestion, IceBreakers, ReadError};
-use afterglow_runtime::{error_chain, regularly};
-use afterglow_store::{Account, Store, StoreError};
+use afterglow_runtime::error_chain;
+use afterglow_store::{Account, StoreError};
 use afterglow_tokens::{TokenError, Tokens};
 use tokio_util::sync::CancellationToken;
 
-const LEASE: (&str, i64) = ("ice-breakers", 120_000);
+use crate::Rounds;
+
+const ROUND: &str = "ice-breakers";
 
 /// Compares accounts' ice breakers with what brands want, and sets them.
 pub struct IceBreakerKeeper {
-    /// Which accounts there are, and what their brands want.
-    pub store: Store,
+    /// Through the accounts.
+    pub rounds: Rounds,
     /// How Meta is asked.
     pub graph: GraphClient,
     /// In whose name.
     pub tokens: Arc<Tokens>,
-    /// The time.
-    pub clock: Clock,
-    /// How often; never if it is zero.
-    pub every: Duration,
-    /// Who this process is, to others who would do the same.
-    pub holder: String,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -39,34 +35,28 @@ enum KeepError {
 impl IceBreakerKeeper {
     /// Looks at once and then regularly, until `stop`.
     pub async fn run(self, stop: CancellationToken) {
-        let look = || async {
-            if let Err(error) = self.all().await {
-                tracing::warn!(error = %error_chain(&error), "ice breakers wait to be set");
-            }
-        };
-        regularly(self.every, &stop, look).await;
-        let _ = self.store.release_lease(LEASE.0, &self.holder).await; // else it runs out
+        self.rounds.make(ROUND, &stop, || self.all()).await;
     }
 
     async fn all(&self) -> Result<(), StoreError> {
-        for brand in self.store.brands().await? {
-            let Some(wanted) = &brand.settings.ice_breakers else { continue };
-            let wanted = by_locale(wanted, &brand.settings);
-            for account in self.store.brand(&brand.id).accounts().await? {
-                if account.token_sealed.is_none() {
-                    continue;
-                }
-                if !self.store.lease(LEASE.0, &self.holder, (self.clock)(), LEASE.1).await? {
-                    return Ok(()); // another process looks
-                }
-                if let Err(error) = self.account(&account, &wanted).await {
-                    metrics::counter!("afterglow_ice_breaker_failures_total").increment(1);
-                    tracing::error!(
-                        account = %account.id,
-                        error = %error_chain(&error),
-                        "the account's ice breakers cannot be set: is it connected, with all permissions?"
-                    );
-                }
+        let brands = self.rounds.store.brands().await?;
+        let wanted = brands.iter().filter_map(|brand| {
+            let wanted = brand.settings.ice_breakers.as_deref()?;
+            Some((&brand.id, by_locale(wanted, &brand.settings)))
+        });
+        let wanted: HashMap<&BrandId, Vec<IceBreakers>> = wanted.collect();
+        for account in self.rounds.accounts().await? {
+            let Some(wanted) = wanted.get(&account.brand) else { continue };
+            if !self.rounds.is_ours(ROUND).await? {
+                return Ok(()); // another process looks
+            }
+            if let Err(error) = self.account(&account, wanted).await {
+                metrics::counter!("afterglow_ice_breaker_failures_total").increment(1);
+                tracing::error!(
+                    account = %account.id,
+                    error = %error_chain(&error),
+                    "the account's ice breakers cannot be set: is it connected, with all permissions?"
+                );
             }
         }
         Ok(())

@@ -17,6 +17,7 @@
 //! | `links` | tracked links: leads on at once, and counts |
 //! | `partners` | what a brand's other systems tell: conversions, consents, notes |
 //! | `observations` | what people of a brand saw |
+//! | `rounds` | rounds through all accounts, which one process of all makes |
 //! | `story_insights` | keeps the figures of Stories |
 //! | `subscriptions` | keeps accounts subscribed |
 //! | `ice_breakers` | keeps accounts' ice breakers as their brand wants them |
@@ -36,6 +37,7 @@ mod outgoing;
 mod partners;
 mod quarantine;
 mod quota;
+mod rounds;
 mod story_insights;
 mod subscriptions;
 mod sweep;
@@ -63,6 +65,7 @@ pub use links::{Links, Openings, links_router};
 pub use partners::{BadSecret, Partners, partners_router};
 pub use quarantine::{KeepError, Replay, ReplayError, Replayed, keep_quarantine};
 pub use quota::Quotas;
+pub use rounds::Rounds;
 pub use story_insights::InsightsCollector;
 pub use subscriptions::SubscriptionKeeper;
 pub use sweep::Sweep;

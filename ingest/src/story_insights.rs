@@ -5,37 +5,32 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use afterglow_bus::{Bus, Lane, Message, PublishError};
 use afterglow_domain::{
-    Body, Clock, DAY_MS, DerivedId as _, HOUR_MS, Interaction, InteractionId, Source, StoryInsights, Timestamp,
+    Body, DAY_MS, DerivedId as _, HOUR_MS, Interaction, InteractionId, Source, StoryInsights, Timestamp,
 };
 use afterglow_meta::graph::{ErrorClass, GraphAccount, GraphClient, LiveStory, ReadError};
 use afterglow_runtime::error_chain;
-use afterglow_store::{Account, Store, StoreError};
+use afterglow_store::{Account, StoreError};
 use afterglow_tokens::{TokenError, Tokens};
 use tokio_util::sync::CancellationToken;
 
-const LEASE: (&str, i64) = ("story insights", 120_000);
+use crate::Rounds;
+
+const ROUND: &str = "story insights";
 const MINUTE_MS: i64 = 60_000;
 
 /// Asks for the figures of live Stories.
 pub struct InsightsCollector {
-    /// Which accounts there are.
-    pub store: Store,
+    /// Through the accounts: how often it is looked for Stories and for samples that are due.
+    pub rounds: Rounds,
     /// Where samples go.
     pub bus: Arc<dyn Bus>,
     /// How Meta is asked.
     pub graph: GraphClient,
     /// In whose name.
     pub tokens: Tokens,
-    /// The time.
-    pub clock: Clock,
-    /// How often it is looked for Stories and for samples that are due; nothing is collected if it is zero.
-    pub every: Duration,
-    /// Who this process is, to others who would collect.
-    pub holder: String,
 }
 
 /// An account's Stories could not be read; they are tried again next time.
@@ -68,24 +63,24 @@ pub(crate) const fn interval_ms(age_ms: i64) -> i64 {
 impl InsightsCollector {
     /// Collects until `stop`.
     pub async fn run(self, stop: CancellationToken) {
-        if self.every.is_zero() {
+        if self.rounds.every.is_zero() {
             stop.cancelled().await;
             return;
         }
         let mut sampled: HashMap<String, Timestamp> = HashMap::new();
-        while stop.run_until_cancelled(tokio::time::sleep(self.every)).await.is_some() {
+        while stop.run_until_cancelled(tokio::time::sleep(self.rounds.every)).await.is_some() {
             if let Some(Err(error)) = stop.run_until_cancelled(self.all(&mut sampled)).await {
                 tracing::warn!(error = %error_chain(&error), "Story insights wait");
             }
         }
-        let _ = self.store.release_lease(LEASE.0, &self.holder).await; // else it runs out
+        self.rounds.end(ROUND).await;
     }
 
     async fn all(&self, sampled: &mut HashMap<String, Timestamp>) -> Result<(), StoreError> {
-        let now = (self.clock)();
+        let now = (self.rounds.clock)();
         sampled.retain(|_, at| now.since(*at) < DAY_MS);
-        for account in self.store.accounts().await?.into_iter().filter(|account| account.token_sealed.is_some()) {
-            if !self.store.lease(LEASE.0, &self.holder, (self.clock)(), LEASE.1).await? {
+        for account in self.rounds.accounts().await? {
+            if !self.rounds.is_ours(ROUND).await? {
                 return Ok(()); // another process collects
             }
             if let Err(error) = self.account(&account, sampled).await {
@@ -100,7 +95,7 @@ impl InsightsCollector {
         let token = self.tokens.of(&account.id).await?;
         let asking = GraphAccount { id: &account.id, login: token.login, token: &token.secret };
         for story in self.graph.live_stories(&asking).await? {
-            let now = (self.clock)();
+            let now = (self.rounds.clock)();
             let due =
                 sampled.get(&story.id).is_none_or(|last| now.since(*last) >= interval_ms(now.since(story.posted)));
             if !due {

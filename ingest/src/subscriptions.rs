@@ -1,31 +1,25 @@
 //! Keeps accounts subscribed: a webhook that is never sent cannot be missed by anybody but the people who wrote.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use afterglow_domain::Clock;
 use afterglow_meta::graph::{GraphAccount, GraphClient, ReadError, wanted_fields};
-use afterglow_runtime::{error_chain, regularly};
-use afterglow_store::{Account, Store, StoreError};
+use afterglow_runtime::error_chain;
+use afterglow_store::{Account, StoreError};
 use afterglow_tokens::{TokenError, Tokens};
 use tokio_util::sync::CancellationToken;
 
-const LEASE: (&str, i64) = ("subscriptions", 120_000);
+use crate::Rounds;
+
+const ROUND: &str = "subscriptions";
 
 /// Checks subscriptions, and repairs them.
 pub struct SubscriptionKeeper {
-    /// Which accounts there are.
-    pub store: Store,
+    /// Through the accounts.
+    pub rounds: Rounds,
     /// How Meta is asked.
     pub graph: GraphClient,
     /// In whose name.
     pub tokens: Arc<Tokens>,
-    /// The time.
-    pub clock: Clock,
-    /// How often; never if it is zero.
-    pub every: Duration,
-    /// Who this process is, to others who would check.
-    pub holder: String,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -39,18 +33,12 @@ enum CheckError {
 impl SubscriptionKeeper {
     /// Checks at once and then regularly, until `stop`.
     pub async fn run(self, stop: CancellationToken) {
-        let look = || async {
-            if let Err(error) = self.all().await {
-                tracing::warn!(error = %error_chain(&error), "subscriptions wait to be checked");
-            }
-        };
-        regularly(self.every, &stop, look).await;
-        let _ = self.store.release_lease(LEASE.0, &self.holder).await; // else it runs out
+        self.rounds.make(ROUND, &stop, || self.all()).await;
     }
 
     async fn all(&self) -> Result<(), StoreError> {
-        for account in self.store.accounts().await?.into_iter().filter(|account| account.token_sealed.is_some()) {
-            if !self.store.lease(LEASE.0, &self.holder, (self.clock)(), LEASE.1).await? {
+        for account in self.rounds.accounts().await? {
+            if !self.rounds.is_ours(ROUND).await? {
                 return Ok(()); // another process checks
             }
             if let Err(error) = self.account(&account).await {

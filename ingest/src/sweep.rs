@@ -6,25 +6,23 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use afterglow_bus::{Bus, PublishError};
-use afterglow_domain::{AccountId, Clock, HOUR_MS, Interaction, InteractionId, Source, Timestamp};
+use afterglow_domain::{AccountId, HOUR_MS, Interaction, InteractionId, Source, Timestamp};
 use afterglow_meta::Verified;
 use afterglow_meta::graph::{GraphAccount, GraphClient, ReadError, SweptMessage};
 use afterglow_meta::webhook::{Interpretation, Interpreted, interpret};
 use afterglow_runtime::error_chain;
-use afterglow_store::{Account, Store, StoreError};
+use afterglow_store::{Account, StoreError};
 use afterglow_tokens::{Reads, TokenError, Tokens, read_room};
 use futures_util::stream::{self, StreamExt as _};
 use tokio_util::sync::CancellationToken;
 
-use crate::Accounts;
 use crate::comment_sweep::Counted;
 use crate::outgoing::{Outgoing, OutgoingError};
+use crate::{Accounts, Rounds};
 
-/// The lease's name and length, in ms. Longer than one account takes between two renewals.
-const LEASE: (&str, i64) = ("sweep", 120_000);
+const ROUND: &str = "sweep";
 /// How far back the first sweep after a start looks, in ms: a window may still be open.
 const FIRST_MS: i64 = 24 * HOUR_MS;
 /// How much of the last sweep's time is swept again, in ms.
@@ -36,8 +34,8 @@ const READ_MAX: usize = 100_000;
 
 /// Finds what webhooks missed.
 pub struct Sweep {
-    /// What is known.
-    pub store: Store,
+    /// Through the accounts, and what is known.
+    pub rounds: Rounds,
     /// Where it goes.
     pub bus: Arc<dyn Bus>,
     /// How Meta is asked.
@@ -48,14 +46,8 @@ pub struct Sweep {
     pub accounts: Arc<dyn Accounts>,
     /// As for the endpoint.
     pub our_apps: Vec<String>,
-    /// The time.
-    pub clock: Clock,
-    /// How often; nothing is swept if it is zero.
-    pub every: Duration,
     /// How old a message must be before it counts as missed, in ms: younger ones may be on their way.
     pub grace_ms: i64,
-    /// Who this process is, to others who would sweep.
-    pub holder: String,
 }
 
 /// How far the sweeps of an account have come, in this process.
@@ -99,28 +91,26 @@ pub(crate) enum SweepError {
 impl Sweep {
     /// Sweeps until `stop`.
     pub async fn run(self, stop: CancellationToken) {
-        if self.every.is_zero() {
+        if self.rounds.every.is_zero() {
             stop.cancelled().await;
             return;
         }
         let mut progress = HashMap::new();
-        while stop.run_until_cancelled(tokio::time::sleep(self.every)).await.is_some() {
+        while stop.run_until_cancelled(tokio::time::sleep(self.rounds.every)).await.is_some() {
             let swept = stop.run_until_cancelled(self.all(&mut progress)).await;
             if let Some(Err(error)) = swept {
                 tracing::warn!(error = %error_chain(&error), "the sweep waits");
             }
         }
-        let _ = self.store.release_lease(LEASE.0, &self.holder).await; // else it runs out
+        self.rounds.end(ROUND).await;
     }
 
     async fn all(&self, progress: &mut HashMap<AccountId, Progress>) -> Result<(), StoreError> {
-        let now = (self.clock)();
-        if !self.store.lease(LEASE.0, &self.holder, now, LEASE.1).await? {
+        if !self.rounds.is_ours(ROUND).await? {
             return Ok(()); // another process sweeps
         }
         // Meta's limits are each account's own: accounts need not wait for each other.
-        let accounts = self.store.accounts().await?.into_iter().filter(|account| account.token_sealed.is_some());
-        let sweeps = accounts.map(|account| {
+        let sweeps = self.rounds.accounts().await?.map(|account| {
             let mut own = progress.remove(&account.id).unwrap_or_default();
             async move {
                 self.one(&account, &mut own).await;
@@ -134,7 +124,7 @@ impl Sweep {
     }
 
     async fn one(&self, account: &Account, progress: &mut Progress) {
-        let now = (self.clock)();
+        let now = (self.rounds.clock)();
         progress.forget_old(now);
         let from = progress.since.map_or(now.minus(FIRST_MS), |last| last.minus(OVERLAP_MS));
         match self.account(account, from, now, progress).await {
@@ -207,9 +197,8 @@ impl Sweep {
     }
 
     pub(crate) async fn room(&self, reads: Reads, account: &AccountId) -> Result<(), StoreError> {
-        let now = (self.clock)();
-        self.store.lease(LEASE.0, &self.holder, now, LEASE.1).await?;
-        read_room(&self.store, reads, account, &self.clock, tokio::time::sleep).await
+        self.rounds.is_ours(ROUND).await?; // for as long again
+        read_room(&self.rounds.store, reads, account, &self.rounds.clock, tokio::time::sleep).await
     }
 
     /// Publishes the messages that the log does not have.
@@ -223,11 +212,11 @@ impl Sweep {
         let ripe = |message: &SweptMessage| message.created >= from && now.since(message.created) >= self.grace_ms;
         let messages: Vec<SweptMessage> = messages.into_iter().filter(ripe).collect();
         let mids: Vec<String> = messages.iter().map(|message| message.mid.clone()).collect();
-        let mut known = self.store.known_messages(&account.id, mids.clone()).await?;
+        let mut known = self.rounds.store.known_messages(&account.id, mids.clone()).await?;
         // Our own messages come back as echoes or are settled by their sender; without metadata they would look like a
         // person's, who took the conversation over.
-        known.extend(self.store.claimed_messages(mids).await?);
-        let open = self.store.open_sends_of(&account.id).await?;
+        known.extend(self.rounds.store.claimed_messages(mids).await?);
+        let open = self.rounds.store.open_sends_of(&account.id).await?;
         let mut found = 0;
         for message in messages.into_iter().filter(|message| !known.contains(&message.mid)) {
             let ours = message.from == account.id.as_str();

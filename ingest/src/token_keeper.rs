@@ -3,16 +3,17 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
-use afterglow_domain::{BrandId, Clock, DAY_MS, Login, Timestamp};
+use afterglow_domain::{BrandId, DAY_MS, Login, Timestamp};
 use afterglow_meta::graph::{ErrorClass, GraphAccount, GraphClient, OAuthError, ReadError};
-use afterglow_runtime::{Keyring, KeyringError, error_chain, regularly};
-use afterglow_store::{Account, SealedToken, Store, StoreError};
+use afterglow_runtime::{Keyring, KeyringError, error_chain};
+use afterglow_store::{Account, SealedToken, StoreError};
 use afterglow_tokens::{Token, TokenError, Tokens, token_context};
 use tokio_util::sync::CancellationToken;
 
-const LEASE: (&str, i64) = ("tokens", 120_000);
+use crate::Rounds;
+
+const ROUND: &str = "tokens";
 /// A token is refreshed when it has this long to live, in ms: half of Meta's 60 days, so that there is a month to mend what
 /// hinders.
 const REFRESH_MS: i64 = 30 * DAY_MS;
@@ -21,20 +22,14 @@ const ALARM_MS: i64 = 7 * DAY_MS;
 
 /// Checks tokens, and refreshes them.
 pub struct TokenKeeper {
-    /// Which accounts there are.
-    pub store: Store,
+    /// Through the accounts.
+    pub rounds: Rounds,
     /// How Meta is asked.
     pub graph: GraphClient,
     /// Opened tokens.
     pub tokens: Tokens,
     /// What seals fresh ones.
     pub keyring: Arc<Keyring>,
-    /// The time.
-    pub clock: Clock,
-    /// How often; never if it is zero.
-    pub every: Duration,
-    /// Who this process is, to others who would check.
-    pub holder: String,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -54,19 +49,13 @@ enum KeepError {
 impl TokenKeeper {
     /// Checks at once and then regularly, until `stop`.
     pub async fn run(self, stop: CancellationToken) {
-        let look = || async {
-            if let Err(error) = self.all().await {
-                tracing::warn!(error = %error_chain(&error), "tokens wait to be checked");
-            }
-        };
-        regularly(self.every, &stop, look).await;
-        let _ = self.store.release_lease(LEASE.0, &self.holder).await; // else it runs out
+        self.rounds.make(ROUND, &stop, || self.all()).await;
     }
 
     async fn all(&self) -> Result<(), StoreError> {
         let mut expiring: BTreeMap<BrandId, u32> = BTreeMap::new();
-        for account in self.store.accounts().await?.into_iter().filter(|account| account.token_sealed.is_some()) {
-            if !self.store.lease(LEASE.0, &self.holder, (self.clock)(), LEASE.1).await? {
+        for account in self.rounds.accounts().await? {
+            if !self.rounds.is_ours(ROUND).await? {
                 return Ok(()); // another process checks
             }
             if let Err(error) = self.account(&account).await {
@@ -85,8 +74,8 @@ impl TokenKeeper {
 
     /// As it stands after the check: a token that was refreshed a moment ago is not expiring.
     async fn is_expiring(&self, account: &Account) -> Result<bool, StoreError> {
-        let now = (self.clock)();
-        let stored = self.store.account(&account.id).await?;
+        let now = (self.rounds.clock)();
+        let stored = self.rounds.store.account(&account.id).await?;
         let left = stored.and_then(|account| account.token_expires).map(|expires| expires.since(now));
         Ok(left.is_some_and(|left| left < ALARM_MS))
     }
@@ -107,12 +96,12 @@ impl TokenKeeper {
                 );
                 metrics::counter!("afterglow_tokens_dead_total").increment(1);
                 tracing::warn!(account = %account.id, reason, "a token is dead");
-                self.store.pause_for_token(&account.id, &token.sealed, &reason).await?;
+                self.rounds.store.pause_for_token(&account.id, &token.sealed, &reason).await?;
                 return Ok(());
             }
             checked => checked?,
         }
-        let now = (self.clock)();
+        let now = (self.rounds.clock)();
         let due = account.token_expires.is_some_and(|expires| expires.since(now) < REFRESH_MS);
         if account.login == Login::Instagram && due {
             self.refresh(account, &token, now).await?;
@@ -124,7 +113,7 @@ impl TokenKeeper {
         let fresh = self.graph.refresh(&token.secret).await?;
         let after = SealedToken(self.keyring.seal(&fresh.token, &token_context(&account.id))?);
         let expires = fresh.expires_in.map(|seconds| now.plus(seconds.saturating_mul(1000)));
-        if self.store.replace_token(&account.id, &token.sealed, &after, now, expires).await? {
+        if self.rounds.store.replace_token(&account.id, &token.sealed, &after, now, expires).await? {
             self.tokens.forget(&account.id);
             metrics::counter!("afterglow_tokens_refreshed_total").increment(1);
             tracing::info!(account = %account.id, "token refreshed");

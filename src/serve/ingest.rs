@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use afterglow_ingest::{
-    Callbacks, IceBreakerKeeper, Ingest, InsightsCollector, Links, Partners, Quotas, StoredAccounts,
+    Callbacks, IceBreakerKeeper, Ingest, InsightsCollector, Links, Partners, Quotas, Rounds, StoredAccounts,
     SubscriptionKeeper, Sweep, TokenKeeper, UnderWay, callbacks_router, connect_router, keep_quarantine, links_router,
     partners_router,
 };
@@ -109,59 +109,50 @@ impl Parts {
             tracing::warn!("no keys.ring: access tokens cannot be opened, and nothing that webhooks miss is found");
             return Ok(());
         }
-        let collector = InsightsCollector {
+        let rounds = |every_ms| Rounds {
             store: self.store.clone(),
+            clock: Arc::clone(&self.clock),
+            every: Duration::from_millis(every_ms),
+            holder: self.holder(),
+        };
+        let collector = InsightsCollector {
+            rounds: rounds(ingest.insights_ms),
             bus: self.bus()?,
             graph: graph(&self.settings)?,
             tokens: self.tokens()?,
-            clock: Arc::clone(&self.clock),
-            every: Duration::from_millis(ingest.insights_ms),
-            holder: self.holder(),
         };
         let done = stop.clone();
         services.spawn_loop("story insights", async move { collector.run(done).await });
         let token_keeper = TokenKeeper {
-            store: self.store.clone(),
+            rounds: rounds(ingest.tokens_ms),
             graph: graph(&self.settings)?,
             tokens: self.tokens()?,
             keyring: Arc::new(keyring(&self.settings)?),
-            clock: Arc::clone(&self.clock),
-            every: Duration::from_millis(ingest.tokens_ms),
-            holder: self.holder(),
         };
         let done = stop.clone();
         services.spawn_loop("tokens", async move { token_keeper.run(done).await });
         let keeper = SubscriptionKeeper {
-            store: self.store.clone(),
+            rounds: rounds(ingest.subscriptions_ms),
             graph: graph(&self.settings)?,
             tokens: Arc::new(self.tokens()?),
-            clock: Arc::clone(&self.clock),
-            every: Duration::from_millis(ingest.subscriptions_ms),
-            holder: self.holder(),
         };
         let done = stop.clone();
         services.spawn_loop("subscriptions", async move { keeper.run(done).await });
         let keeper = IceBreakerKeeper {
-            store: self.store.clone(),
+            rounds: rounds(ingest.ice_breakers_ms),
             graph: graph(&self.settings)?,
             tokens: Arc::new(self.tokens()?),
-            clock: Arc::clone(&self.clock),
-            every: Duration::from_millis(ingest.ice_breakers_ms),
-            holder: self.holder(),
         };
         let done = stop.clone();
         services.spawn_loop("ice-breakers", async move { keeper.run(done).await });
         let sweep = Sweep {
-            store: self.store.clone(),
+            rounds: rounds(ingest.sweep_ms),
             bus: self.bus()?,
             graph: graph(&self.settings)?,
             tokens: self.tokens()?,
             accounts: Arc::clone(accounts) as _,
             our_apps: self.settings.meta.app_ids.clone(),
-            clock: Arc::clone(&self.clock),
-            every: Duration::from_millis(ingest.sweep_ms),
             grace_ms: i64::try_from(ingest.sweep_grace_ms).unwrap_or(i64::MAX),
-            holder: self.holder(),
         };
         let stop = stop.clone();
         services.spawn_loop("sweep", async move { sweep.run(stop).await });

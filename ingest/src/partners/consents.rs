@@ -1,22 +1,17 @@
 //! `POST /v1/brands/{brand}/consents`: somebody said stop to the brand elsewhere.
 
-use std::sync::Arc;
-
 use afterglow_bus::Lane;
 use afterglow_domain::{
     AccountId, BrandId, ConsentChange, ConsentState, DerivedId as _, FenceChange, InteractionId, ViewerId,
 };
-use axum::extract::{Path, State};
-use axum::http::HeaderMap;
-use bytes::Bytes;
 use serde::Deserialize;
 
-use super::{Kept, Partners, moment, not_written, read, sized, unprocessable};
+use super::{Kept, Partners, Posted, moment, not_written, sized, unprocessable};
 
 /// Somebody said stop to the brand elsewhere.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct PostedConsent {
+pub(super) struct PostedConsent {
     /// The other system's own id of it: the same one counts once.
     external_id: String,
     account: String,
@@ -26,18 +21,15 @@ struct PostedConsent {
     occurred: Option<String>,
 }
 
-pub(super) async fn take(
-    State(partners): State<Arc<Partners>>,
-    Path(brand): Path<String>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Kept {
-    let brand = BrandId::new(brand);
-    let posted: PostedConsent = read(&partners, &brand, (&headers, body), "Not a consent")?;
-    let change = partners.consent(&brand, posted).map_err(|detail| unprocessable("Not recorded", detail))?;
-    let id = change.cause.to_string();
-    let body = serde_json::to_vec(&FenceChange::Consent(change)).map_err(|_| not_written())?;
-    partners.publish(Lane::Consent, id, body).await
+impl Posted for PostedConsent {
+    const WRONG: &str = "Not a consent";
+
+    async fn keep(self, partners: &Partners, brand: &BrandId) -> Kept {
+        let change = partners.consent(brand, self).map_err(|detail| unprocessable("Not recorded", detail))?;
+        let id = change.cause.to_string();
+        let body = serde_json::to_vec(&FenceChange::Consent(change)).map_err(|_| not_written())?;
+        partners.publish(Lane::Consent, id, body).await
+    }
 }
 
 impl Partners {

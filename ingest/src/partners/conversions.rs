@@ -1,20 +1,16 @@
 //! `POST /v1/brands/{brand}/conversions`: a goal was reached outside Instagram.
 
-use std::sync::Arc;
-
 use afterglow_domain::{
     AccountId, Body, BrandId, Conversion, DerivedId as _, Interaction, InteractionId, Source, ViewerId,
 };
-use axum::extract::{Path, State};
-use axum::http::HeaderMap;
-use bytes::Bytes;
 use serde::Deserialize;
 
-use super::{Kept, Partners, moment, read, sized, unprocessable};
+use super::{Kept, Partners, Posted, moment, sized, unprocessable};
 
+/// A goal was reached outside Instagram.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Posted {
+pub(super) struct PostedConversion {
     external_id: String,
     goal: String,
     #[serde(default)]
@@ -32,23 +28,20 @@ struct Posted {
     viewer: Option<String>,
 }
 
-pub(super) async fn take(
-    State(partners): State<Arc<Partners>>,
-    Path(brand): Path<String>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Kept {
-    let brand = BrandId::new(brand);
-    let posted: Posted = read(&partners, &brand, (&headers, body), "Not a conversion")?;
-    let interaction = partners.interaction(&brand, posted).await;
-    let interaction = interaction.map_err(|detail| unprocessable("Not to be attributed", detail))?;
-    let kept = partners.keep(&interaction).await?;
-    metrics::counter!("afterglow_conversions_total", "brand" => brand.as_str().to_owned()).increment(1);
-    Ok(kept)
+impl Posted for PostedConversion {
+    const WRONG: &str = "Not a conversion";
+
+    async fn keep(self, partners: &Partners, brand: &BrandId) -> Kept {
+        let interaction = partners.conversion(brand, self).await;
+        let interaction = interaction.map_err(|detail| unprocessable("Not to be attributed", detail))?;
+        let kept = partners.keep(&interaction).await?;
+        metrics::counter!("afterglow_conversions_total", "brand" => brand.as_str().to_owned()).increment(1);
+        Ok(kept)
+    }
 }
 
 impl Partners {
-    async fn interaction(&self, brand: &BrandId, posted: Posted) -> Result<Interaction, String> {
+    async fn conversion(&self, brand: &BrandId, posted: PostedConversion) -> Result<Interaction, String> {
         let now = (self.clock)();
         sized(&[("external_id", &posted.external_id, 200), ("goal", &posted.goal, 200)])?;
         let link = match &posted.link {

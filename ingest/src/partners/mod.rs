@@ -15,15 +15,19 @@ use std::sync::Arc;
 use afterglow_bus::{Bus, Lane, Message};
 use afterglow_domain::{BrandId, Channel, Clock, Interaction, Timestamp};
 use afterglow_meta::AppSecrets;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
 use bytes::Bytes;
 use secrecy::SecretString;
+use serde::de::DeserializeOwned;
 use serde_json::json;
 
+use self::consents::PostedConsent;
+use self::conversions::PostedConversion;
+use self::notes::PostedNote;
 use crate::Accounts;
 use crate::links::Links;
 
@@ -70,9 +74,9 @@ impl Partners {
 /// The routes.
 pub fn partners_router(partners: Partners) -> Router {
     Router::new()
-        .route("/v1/brands/{brand}/conversions", post(conversions::take))
-        .route("/v1/brands/{brand}/consents", post(consents::take))
-        .route("/v1/brands/{brand}/notes", post(notes::take))
+        .route("/v1/brands/{brand}/conversions", post(take::<PostedConversion>))
+        .route("/v1/brands/{brand}/consents", post(take::<PostedConsent>))
+        .route("/v1/brands/{brand}/notes", post(take::<PostedNote>))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .with_state(Arc::new(partners))
 }
@@ -98,20 +102,31 @@ fn problem(status: StatusCode, title: &'static str, detail: impl Into<String>) -
 
 type Kept = Result<Json<serde_json::Value>, Problem>;
 
-/// What the body says, if it is signed with one of the brand's secrets. A brand that is not known and a signature that is wrong look
-/// the same from outside. `wrong` is the title for who wrote it wrong.
-fn read<T: serde::de::DeserializeOwned>(
-    partners: &Partners,
-    brand: &BrandId,
-    (headers, body): (&HeaderMap, Bytes),
-    wrong: &'static str,
-) -> Result<T, Problem> {
+/// What can be posted.
+trait Posted: DeserializeOwned {
+    /// The title for who wrote it wrong.
+    const WRONG: &str;
+
+    /// Puts it on its way.
+    fn keep(self, partners: &Partners, brand: &BrandId) -> impl Future<Output = Kept> + Send;
+}
+
+/// Takes what is posted, if it is signed with one of the brand's secrets. A brand that is not known and a signature that is wrong look the
+/// same from outside.
+async fn take<P: Posted>(
+    State(partners): State<Arc<Partners>>,
+    Path(brand): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Kept {
+    let brand = BrandId::new(brand);
     let header = headers.get("x-afterglow-signature").and_then(|value| value.to_str().ok());
-    let verified = partners.secrets.get(brand).and_then(|secrets| secrets.verify(header, body).ok());
+    let verified = partners.secrets.get(&brand).and_then(|secrets| secrets.verify(header, body).ok());
     let not_signed =
         || problem(StatusCode::FORBIDDEN, "Not signed", "X-Afterglow-Signature: sha256=HMAC-SHA256(body, secret)");
-    serde_json::from_slice(verified.ok_or_else(not_signed)?.get())
-        .map_err(|error| problem(StatusCode::BAD_REQUEST, wrong, error.to_string()))
+    let posted: P = serde_json::from_slice(verified.ok_or_else(not_signed)?.get())
+        .map_err(|error| problem(StatusCode::BAD_REQUEST, P::WRONG, error.to_string()))?;
+    posted.keep(&partners, &brand).await
 }
 
 fn unprocessable(title: &'static str, detail: String) -> Problem {

@@ -1,14 +1,9 @@
 //! `POST /v1/brands/{brand}/notes`: what somebody noted of a viewer elsewhere.
 
-use std::sync::Arc;
-
 use afterglow_domain::{AccountId, Body, BrandId, DerivedId as _, Interaction, InteractionId, Note, Source, ViewerId};
-use axum::extract::{Path, State};
-use axum::http::HeaderMap;
-use bytes::Bytes;
 use serde::Deserialize;
 
-use super::{Kept, Partners, moment, read, sized, unprocessable};
+use super::{Kept, Partners, Posted, moment, sized, unprocessable};
 
 /// Bytes of a note at most.
 const NOTE_MAX: usize = 10_000;
@@ -16,7 +11,7 @@ const NOTE_MAX: usize = 10_000;
 /// What somebody noted of a viewer elsewhere.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct PostedNote {
+pub(super) struct PostedNote {
     /// The other system's own id of it: the same one counts once.
     external_id: String,
     account: String,
@@ -28,16 +23,13 @@ struct PostedNote {
     occurred: Option<String>,
 }
 
-pub(super) async fn take(
-    State(partners): State<Arc<Partners>>,
-    Path(brand): Path<String>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Kept {
-    let brand = BrandId::new(brand);
-    let posted: PostedNote = read(&partners, &brand, (&headers, body), "Not a note")?;
-    let note = partners.note(&brand, posted).map_err(|detail| unprocessable("Not recorded", detail))?;
-    partners.keep(&note).await
+impl Posted for PostedNote {
+    const WRONG: &str = "Not a note";
+
+    async fn keep(self, partners: &Partners, brand: &BrandId) -> Kept {
+        let note = partners.note(brand, self).map_err(|detail| unprocessable("Not recorded", detail))?;
+        partners.keep(&note).await
+    }
 }
 
 impl Partners {
