@@ -2,6 +2,7 @@
 
 mod record;
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,6 +51,8 @@ struct Soaked {
     installation: Installation,
     servers: Option<PrivateServers>,
     record: Record,
+    /// When each process was last looked at, in seconds, and what it had used of the processor.
+    used: HashMap<&'static str, (f64, Duration)>,
 }
 
 impl Soaked {
@@ -62,7 +65,7 @@ impl Soaked {
             installation.spawn(*service)?;
         }
         installation.ready().await?;
-        Ok(Self { installation, servers, record: Record::default() })
+        Ok(Self { installation, servers, record: Record::default(), used: HashMap::new() })
     }
 
     #[expect(clippy::cast_precision_loss, reason = "figures to be looked at")]
@@ -72,6 +75,9 @@ impl Soaked {
         let servers = self.servers.iter();
         let theirs = servers.flat_map(|all| SERVERS.map(|(name, one)| ((name, false), Usage::of_tree(all.pid(one)))));
         for (process, usage) in ours.chain(theirs) {
+            let Some((before, used)) = self.used.insert(process.0, (at, usage.cpu)) else { continue };
+            let share = usage.cpu.saturating_sub(used).as_secs_f64() / (at - before).max(f64::EPSILON);
+            self.record.add(at, process, Figure::Processor, share * 100.0);
             self.record.add(at, process, Figure::Heap, usage.anonymous as f64 / MIB);
             let of_files = usage.resident.saturating_sub(usage.anonymous);
             self.record.add(at, process, Figure::Files, of_files as f64 / MIB);

@@ -8,6 +8,8 @@ use afterglow_rig::Trend;
 /// settle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Figure {
+    /// Processor time, in hundredths of a core: what looks through more and more is slower with every event.
+    Processor,
     /// Memory that no file is behind: heaps, stacks, SQLite's page caches. MiB.
     Heap,
     /// Memory that files are behind: the binary itself, SQLite's index of its write-ahead log. MiB.
@@ -26,6 +28,7 @@ pub(crate) enum Figure {
 impl Figure {
     pub(crate) const fn name(self) -> &'static str {
         match self {
+            Self::Processor => "% of a core",
             Self::Heap => "heap, MiB",
             Self::Files => "of files, MiB",
             Self::Handles => "handles",
@@ -40,6 +43,7 @@ impl Figure {
         match self {
             Self::Heap | Self::Threads => 2.0,
             Self::Files | Self::Handles => 4.0,
+            Self::Processor => 5.0,
             Self::Messages => 50.0,
             Self::Sockets => 64.0,
             Self::Logs => 8.0,
@@ -48,7 +52,7 @@ impl Figure {
 }
 
 /// What is told of the verdict. As [`Figure::tolerated`] and [`Trend::is_flat`] have it.
-pub(crate) const CRITERION: &str = "Flat: the straight line through the second half rises by no more than 2 MiB of heap, 4 MiB of files \
+pub(crate) const CRITERION: &str = "Flat: the straight line through the second half rises by no more than 5 % of a core, 2 MiB of heap, 4 MiB of files \
     mapped, 4 handles beside sockets, 64 sockets, 2 threads, 50 messages on all lanes or 8 MiB of write-ahead logs, or may do so by chance (two standard \
     errors). What grows beyond that makes the command fail.";
 
