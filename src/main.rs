@@ -1,8 +1,8 @@
 //! The one binary of Afterglow: a subcommand per service and per operator's task.
 
 mod accounts;
+mod allocators;
 mod api_token;
-mod arenas;
 mod brand;
 mod brand_transfer;
 mod daily_log;
@@ -146,7 +146,7 @@ enum Command {
 }
 
 fn main() -> anyhow::Result<ExitCode> {
-    arenas::keep_one();
+    allocators::keep_one_arena();
     let cli = Cli::parse();
     if let Command::Interpret(arguments) = &cli.command {
         return interpret::run(arguments);
@@ -165,7 +165,10 @@ fn main() -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Demo(options) => demo::run(&options, settings, cli.settings.data_dir),
         Command::All => serve::run(&Service::ALL, settings),
-        Command::Ingest => serve::run(&[Service::Ingest], settings),
+        Command::Ingest => {
+            allocators::give_back_at_once();
+            serve::run(&[Service::Ingest], settings)
+        }
         Command::Scorer => serve::run(&[Service::Scorer], settings),
         Command::Responder => serve::run(&[Service::Responder], settings),
         Command::Console => serve::run(&[Service::Console], settings),

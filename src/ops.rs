@@ -29,7 +29,7 @@ impl Ops {
         let listener = listen(settings.ops.listen, "ops.listen").await?;
         tracing::info!(address = %listener.local_addr()?, "health and metrics");
         tokio::spawn(keep_metrics(metrics.clone()));
-        tokio::spawn(crate::arenas::give_back());
+        tokio::spawn(crate::allocators::give_back_regularly());
         // Serves on while the others drain: probes go on until the process ends.
         let router = ops_router(ops.health.clone(), metrics, gauges(Arc::clone(&ops.bus)));
         let http = settings.http.clone();

@@ -10,6 +10,8 @@ use tokio::time::Instant;
 
 /// How often a line is written where it cannot be drawn over.
 const LINE_EVERY: Duration = Duration::from_secs(5);
+/// How many times as long as counting took it rests: a demo that is left running for days counts millions.
+const REST: u32 = 20;
 
 pub(super) struct Status<'a> {
     store: &'a Store,
@@ -17,6 +19,8 @@ pub(super) struct Status<'a> {
     begun: Instant,
     terminal: bool,
     drawn: Option<Instant>,
+    /// Not to be counted before.
+    rests_until: Instant,
     last: Option<(Instant, u64, f64)>,
     first_answer: bool,
 }
@@ -24,12 +28,17 @@ pub(super) struct Status<'a> {
 impl<'a> Status<'a> {
     pub(super) fn new(store: &'a Store, sim: &'a Sim, begun: Instant) -> Self {
         let terminal = std::io::stderr().is_terminal();
-        Self { store, sim, begun, terminal, drawn: None, last: None, first_answer: false }
+        Self { store, sim, begun, terminal, drawn: None, rests_until: begun, last: None, first_answer: false }
     }
 
     pub(super) async fn draw(&mut self) {
+        let counting = Instant::now();
+        if counting < self.rests_until {
+            return;
+        }
         let Ok(totals) = self.store.totals().await else { return };
         let now = Instant::now();
+        self.rests_until = now + (now - counting) * REST;
         let (intents, events) = (&totals.all.intents, totals.accepted + totals.duplicates + totals.quarantined);
         if !self.first_answer && count(intents, IntentStatus::Sent) > 0 {
             self.first_answer = true;

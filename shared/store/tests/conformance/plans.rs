@@ -5,6 +5,7 @@
 //! second had come for ten minutes.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, Once, PoisonError};
 
 use sqlx::{AssertSqlSafe, Connection as _, Row as _, SqliteConnection};
@@ -38,7 +39,8 @@ const LARGE: [&str; 16] = [
 /// What an index may be searched for by so much that it narrows hardly anything.
 const WIDE: [&str; 5] = ["account=?", "brand=?", "status=?", "segment=?", "verdict=?"];
 
-/// What goes through a whole brand, or through everything, because that is what it is asked for: by a part of its text.
+/// What goes through a whole brand, or through everything, because that is what it is asked for: by a part of its text, which ends
+/// with `\0`.
 const MAY_WALK: [&str; 10] = [
     // A brand is moved, counted, or removed.
     "CAST(json_object(",
@@ -58,6 +60,8 @@ const MAY_WALK: [&str; 10] = [
 ];
 
 static STATEMENTS: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+/// Whether the driver ever told of one: a check that is told of nothing must not pass.
+static TOLD: AtomicBool = AtomicBool::new(false);
 
 /// Notes the statements that the driver tells of.
 struct Notes;
@@ -90,6 +94,7 @@ impl<S: Subscriber> Layer<S> for Notes {
         let mut told = Told::default();
         event.record(&mut told);
         let statement = if told.statement.is_empty() { told.summary } else { told.statement };
+        TOLD.store(true, Ordering::Relaxed);
         STATEMENTS.lock().unwrap_or_else(PoisonError::into_inner).insert(statement);
     }
 }
@@ -104,14 +109,19 @@ pub(crate) fn note() {
 pub(crate) async fn check(url: &str) {
     let statements = std::mem::take(&mut *STATEMENTS.lock().unwrap_or_else(PoisonError::into_inner));
     let mut connection = SqliteConnection::connect(url).await.unwrap();
-    let mut wide = Vec::new();
+    let (mut wide, mut explained) = (Vec::new(), 0);
     let may_walk = |statement: &str| MAY_WALK.iter().any(|part| format!("{statement}\0").contains(part));
     for statement in statements.iter().filter(|statement| !may_walk(statement)) {
         let plan = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
         let Ok(rows) = sqlx::query(plan).fetch_all(&mut connection).await else { continue }; // it was no query
+        explained += 1;
         let steps = rows.iter().map(|row| row.get::<String, _>("detail"));
         wide.extend(steps.filter(|step| walks(step, statement)).map(|step| format!("{step}\n    in {statement}")));
     }
+    assert!(
+        TOLD.load(Ordering::Relaxed) && (statements.is_empty() || explained > 0),
+        "the driver tells of no statement"
+    );
     assert!(wide.is_empty(), "these walk through everybody:\n{}", wide.join("\n"));
 }
 
@@ -134,8 +144,8 @@ fn walks(step: &str, statement: &str) -> bool {
 
 /// The table that a plan's step calls by its name or by its alias.
 fn table<'a>(named: &'a str, statement: &'a str) -> &'a str {
-    let words: Vec<&str> =
-        statement.split(|c: char| !(c.is_alphanumeric() || c == '_')).filter(|w| !w.is_empty()).collect();
+    let words = statement.split(|c: char| !(c.is_alphanumeric() || c == '_'));
+    let words: Vec<&str> = words.filter(|word| !word.is_empty() && *word != "AS").collect();
     let alias = |pair: &[&'a str]| (pair[1] == named && LARGE.contains(&pair[0])).then_some(pair[0]);
     words.windows(2).find_map(alias).unwrap_or(named)
 }
