@@ -70,6 +70,7 @@ impl Soaked {
 
     #[expect(clippy::cast_precision_loss, reason = "figures to be looked at")]
     async fn look(&mut self, at: f64) {
+        let first = self.used.is_empty();
         let ours = SERVICES.iter().chain(&[Service::All]).filter(|service| self.installation.count(**service) > 0);
         let ours = ours.map(|service| ((service.name(), true), self.installation.usage(*service)));
         let servers = self.servers.iter();
@@ -84,6 +85,9 @@ impl Soaked {
             self.record.add(at, process, Figure::Handles, usage.handles.saturating_sub(usage.sockets) as f64);
             self.record.add(at, process, Figure::Sockets, usage.sockets as f64);
             self.record.add(at, process, Figure::Threads, usage.threads as f64);
+        }
+        if first {
+            return; // from now on it is known what each uses
         }
         if let Some(waiting) = self.installation.waiting().await {
             self.record.add(at, ("lanes", true), Figure::Messages, waiting as f64);
