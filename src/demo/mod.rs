@@ -212,8 +212,11 @@ async fn play(
     );
     // A demo is watched for minutes, not days: Stories follow each other, and nothing is a minute late.
     traffic.story_every_ms = 60_000;
-    // Many, each of whom does little: a few in a frenzy repeat themselves, and moderation rightly takes that for spam.
-    (traffic.people_per_account, traffic.crowd) = (2_000, 5);
+    // Many, and more where more happens, each of whom does little: a few in a frenzy repeat themselves, and moderation rightly takes
+    // that for spam.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bounded")]
+    let crowd = (options.rate / 4.0).clamp(5.0, 250.0) as u32;
+    (traffic.people_per_account, traffic.crowd) = (400 * crowd, crowd);
     traffic.late = 0;
     // Cut by the plan's own time, so that the same seed posts the same webhooks.
     let plan = traffic.plan().take_while(|webhook| webhook.at_ms <= millis);
