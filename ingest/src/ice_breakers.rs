@@ -1,7 +1,6 @@
 //! Keeps the ice breakers that a brand's document names on its accounts.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use afterglow_domain::{BrandId, BrandSettings, IceBreaker, Language};
 use afterglow_meta::graph::{GraphAccount, GraphClient, IceBreakerQuestion, IceBreakers, ReadError};
@@ -21,7 +20,7 @@ pub struct IceBreakerKeeper {
     /// How Meta is asked.
     pub graph: GraphClient,
     /// In whose name.
-    pub tokens: Arc<Tokens>,
+    pub tokens: Tokens,
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -1,7 +1,5 @@
 //! Keeps accounts subscribed: a webhook that is never sent cannot be missed by anybody but the people who wrote.
 
-use std::sync::Arc;
-
 use afterglow_meta::graph::{GraphAccount, GraphClient, ReadError, wanted_fields};
 use afterglow_runtime::error_chain;
 use afterglow_store::{Account, StoreError};
@@ -19,7 +17,7 @@ pub struct SubscriptionKeeper {
     /// How Meta is asked.
     pub graph: GraphClient,
     /// In whose name.
-    pub tokens: Arc<Tokens>,
+    pub tokens: Tokens,
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -134,14 +134,14 @@ impl Parts {
         let keeper = SubscriptionKeeper {
             rounds: rounds(ingest.subscriptions_ms),
             graph: graph(&self.settings)?,
-            tokens: Arc::new(self.tokens()?),
+            tokens: self.tokens()?,
         };
         let done = stop.clone();
         services.spawn_loop("subscriptions", async move { keeper.run(done).await });
         let keeper = IceBreakerKeeper {
             rounds: rounds(ingest.ice_breakers_ms),
             graph: graph(&self.settings)?,
-            tokens: Arc::new(self.tokens()?),
+            tokens: self.tokens()?,
         };
         let done = stop.clone();
         services.spawn_loop("ice-breakers", async move { keeper.run(done).await });

@@ -5,7 +5,6 @@
 //! second had come for ten minutes.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, Once, PoisonError};
 
 use sqlx::{AssertSqlSafe, Connection as _, Row as _, SqliteConnection};
@@ -60,8 +59,6 @@ const MAY_WALK: [&str; 10] = [
 ];
 
 static STATEMENTS: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
-/// Whether the driver ever told of one: a check that is told of nothing must not pass.
-static TOLD: AtomicBool = AtomicBool::new(false);
 
 /// Notes the statements that the driver tells of.
 struct Notes;
@@ -94,7 +91,6 @@ impl<S: Subscriber> Layer<S> for Notes {
         let mut told = Told::default();
         event.record(&mut told);
         let statement = if told.statement.is_empty() { told.summary } else { told.statement };
-        TOLD.store(true, Ordering::Relaxed);
         STATEMENTS.lock().unwrap_or_else(PoisonError::into_inner).insert(statement);
     }
 }
@@ -107,21 +103,18 @@ pub(crate) fn note() {
 
 /// Looks at the plan of each statement so far.
 pub(crate) async fn check(url: &str) {
-    let statements = std::mem::take(&mut *STATEMENTS.lock().unwrap_or_else(PoisonError::into_inner));
+    let statements = STATEMENTS.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let mut connection = SqliteConnection::connect(url).await.unwrap();
     let (mut wide, mut explained) = (Vec::new(), 0);
-    let may_walk = |statement: &str| MAY_WALK.iter().any(|part| format!("{statement}\0").contains(part));
-    for statement in statements.iter().filter(|statement| !may_walk(statement)) {
+    let may_walk = |statement: &str| MAY_WALK.iter().any(|part| statement.contains(part));
+    for statement in statements.iter().filter(|statement| !may_walk(&format!("{statement}\0"))) {
         let plan = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
         let Ok(rows) = sqlx::query(plan).fetch_all(&mut connection).await else { continue }; // it was no query
         explained += 1;
         let steps = rows.iter().map(|row| row.get::<String, _>("detail"));
         wide.extend(steps.filter(|step| walks(step, statement)).map(|step| format!("{step}\n    in {statement}")));
     }
-    assert!(
-        TOLD.load(Ordering::Relaxed) && (statements.is_empty() || explained > 0),
-        "the driver tells of no statement"
-    );
+    assert!(explained > 0, "the driver tells of no statement");
     assert!(wide.is_empty(), "these walk through everybody:\n{}", wide.join("\n"));
 }
 
